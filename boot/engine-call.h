@@ -1,0 +1,31 @@
+/*
+ * Included into the engine's quickjs.c before its interpreter. The general call path serves every kind
+ * of function and costs about 120 instructions before a native function sees its arguments; a shim's
+ * own work is ten. This one serves plain native functions with all their arguments and leaves the rest
+ * to the general path. Loops are still interruptible: the engine polls at their backward jumps.
+ */
+static JSValue js_call_c_function(JSContext *ctx, JSValueConst func_obj, JSValueConst this_obj, int argc, JSValueConst *argv, int flags);
+
+static inline __attribute__((always_inline)) JSValue engine_call(JSContext *context, JSValueConst function, JSValueConst self, JSValueConst new_target,
+                                                                 int count, JSValue *arguments, int flags)
+{
+    if (JS_VALUE_GET_TAG(function) == JS_TAG_OBJECT) {
+        JSObject *object = JS_VALUE_GET_OBJ(function);
+        if (object->class_id == JS_CLASS_C_FUNCTION && object->u.cfunc.cproto == JS_CFUNC_generic && count >= object->u.cfunc.length) {
+            JSRuntime *runtime = context->rt;
+            if (unlikely(js_check_stack_overflow(runtime, 0)))
+                return JS_ThrowStackOverflow(context);
+            JSStackFrame frame;
+            frame.prev_frame = runtime->current_stack_frame;
+            frame.cur_func = (JSValue)function;
+            frame.arg_buf = arguments;
+            frame.arg_count = count;
+            frame.js_mode = 0;
+            runtime->current_stack_frame = &frame;
+            JSValue result = object->u.cfunc.c_function.generic(object->u.cfunc.realm, self, count, (JSValueConst *)arguments);
+            runtime->current_stack_frame = frame.prev_frame;
+            return result;
+        }
+    }
+    return JS_CallInternal(context, function, self, new_target, count, arguments, flags);
+}

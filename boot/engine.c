@@ -1,0 +1,193 @@
+/* The JavaScript engine on one CPU: its memory, its limits, the bundle, and what is said when it fails. */
+#include "engine.h"
+#include <string.h>
+
+/* Kept back from the limit, so that an "out of memory" still becomes an Error with a stack. */
+#define HEAP_RESERVE (256 * KIB)
+/* C frames of the engine below the last JavaScript frame. */
+#define STACK_RESERVE (64 * KIB)
+#define BUNDLE_SOURCE "kernel.js"
+#define BUNDLE_BYTECODE "kernel.bytecode"
+
+/* ---- Memory. The engine's own limit check is in its default functions, so it is made here. */
+
+static bool may_grow(JSMallocState *state, size_t size)
+{
+    struct cpu *cpu = state->opaque;
+    if (state->malloc_size < cpu->heap_limit - HEAP_RESERVE)
+        cpu->heap_reserve_open = false;
+    size_t limit = cpu->heap_limit + (cpu->heap_reserve_open ? HEAP_RESERVE : 0);
+    if (size <= limit && state->malloc_size <= limit - size)
+        return true;
+    cpu->heap_reserve_open = true;
+    return false;
+}
+
+static void *engine_malloc(JSMallocState *state, size_t size)
+{
+    struct cpu *cpu = state->opaque;
+    void *block = may_grow(state, size) ? heap_allocate(cpu->heap, size) : NULL;
+    if (block) {
+        state->malloc_count++;
+        state->malloc_size += heap_block_size(block);
+    }
+    return block;
+}
+
+static void engine_free(JSMallocState *state, void *block)
+{
+    if (!block)
+        return;
+    state->malloc_count--;
+    state->malloc_size -= heap_block_size(block);
+    heap_free(((struct cpu *)state->opaque)->heap, block);
+}
+
+static void *engine_realloc(JSMallocState *state, void *block, size_t size)
+{
+    if (!block)
+        return size ? engine_malloc(state, size) : NULL;
+    if (!size) {
+        engine_free(state, block);
+        return NULL;
+    }
+    size_t before = heap_block_size(block);
+    if (size > before && !may_grow(state, size - before))
+        return NULL;
+    void *resized = heap_resize(((struct cpu *)state->opaque)->heap, block, size);
+    if (resized)
+        state->malloc_size += heap_block_size(resized) - before;
+    return resized;
+}
+
+static const JSMallocFunctions memory_functions = { engine_malloc, engine_free, engine_realloc, heap_block_size };
+
+/* ---- Failure. */
+
+static void print_stack_of(JSContext *context, JSValueConst error)
+{
+    JSValue stack = JS_GetPropertyStr(context, error, "stack");
+    const char *text = JS_IsString(stack) ? JS_ToCString(context, stack) : NULL;
+    for (const char *line = text; line && *line;) {
+        size_t length = strcspn(line, "\n");
+        diagnostic_line("%.*s", (int)length, line);
+        line += length + (line[length] == '\n');
+    }
+    JS_FreeCString(context, text);
+    JS_FreeValue(context, stack);
+}
+
+void engine_print_stack(struct cpu *cpu)
+{
+    if (!cpu->context)
+        return;
+    /* This runs on an exception's stack, where the engine's idea of a limit does not hold. */
+    JS_SetMaxStackSize(JS_GetRuntime(cpu->context), 0);
+    JS_ThrowInternalError(cpu->context, "stack");
+    JSValue error = JS_GetException(cpu->context);
+    print_stack_of(cpu->context, error);
+}
+
+/* Prints the pending exception; the code tells its kind. */
+static uint8_t report_uncaught(struct cpu *cpu, const char *what)
+{
+    JSContext *context = cpu->context;
+    JSValue error = JS_GetException(context);
+    const char *text = JS_ToCString(context, error);
+    diagnostic_line("%s %s", what, text ? text : "(an error that can't be printed)");
+    uint8_t code = EXIT_UNCAUGHT_ERROR;
+    if (text && strstr(text, "InternalError: out of memory"))
+        code = EXIT_OUT_OF_MEMORY;
+    else if (text && strstr(text, "InternalError: stack overflow"))
+        code = EXIT_STACK_OVERFLOW;
+    if (JS_IsError(context, error))
+        print_stack_of(context, error);
+    return code;
+}
+
+/* ---- The bundle. */
+
+static JSValue load_source(JSContext *context, const struct module_file *file)
+{
+    /* The parser wants a zero byte behind the text. */
+    char *text = js_malloc(context, file->length + 1);
+    if (!text)
+        return JS_EXCEPTION;
+    memcpy(text, file->data, file->length);
+    text[file->length] = 0;
+    JSValue program = JS_Eval(context, text, file->length, BUNDLE_SOURCE, JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
+    js_free(context, text);
+    return program;
+}
+
+static JSValue load_bundle(struct cpu *cpu)
+{
+    JSContext *context = cpu->context;
+    const struct module_file *file = boot_info_find(cpu->boot, BUNDLE_BYTECODE);
+    if (file)
+        return JS_ReadObject(context, file->data, file->length, JS_READ_OBJ_BYTECODE);
+    file = boot_info_find(cpu->boot, BUNDLE_SOURCE);
+    if (file)
+        return load_source(context, file);
+    fatal(EXIT_BUNDLE_INVALID, "boot module: it holds neither %s nor %s", BUNDLE_BYTECODE, BUNDLE_SOURCE);
+}
+
+static int stop_evaluation(JSRuntime *runtime, void *opaque)
+{
+    struct cpu *cpu = opaque;
+    (void)runtime;
+    return cpu->evaluation_end != 0 && read_tsc() >= cpu->evaluation_end;
+}
+
+static JSContext *create_context(struct cpu *cpu)
+{
+    /* The heap's own headers are not part of the limit: an eighth more covers them. */
+    size_t arena = cpu->heap_limit + cpu->heap_limit / 8 + HEAP_RESERVE;
+    cpu->heap = heap_create((void *)boot_info_take(cpu->boot, arena), arena);
+    JSRuntime *runtime = JS_NewRuntime2(&memory_functions, cpu);
+    if (!runtime)
+        return NULL;
+    JS_SetMemoryLimit(runtime, cpu->heap_limit); /* for the engine's messages */
+    JS_SetGCThreshold(runtime, cpu->heap_limit / 2); /* a safety net: the kernel collects when it is idle */
+    JS_SetMaxStackSize(runtime, STACK_MAIN_SIZE - STACK_RESERVE);
+    JS_SetInterruptHandler(runtime, stop_evaluation, cpu);
+    JSContext *context = JS_NewContextRaw(runtime);
+    if (!context)
+        return NULL;
+    JS_SetContextOpaque(context, cpu);
+    /* No Date and no Promise: time enters through the shims, and the kernel has an event loop of its own. */
+    JS_AddIntrinsicBaseObjects(context);
+    JS_AddIntrinsicEval(context);
+    JS_AddIntrinsicRegExpCompiler(context);
+    JS_AddIntrinsicRegExp(context);
+    JS_AddIntrinsicJSON(context);
+    JS_AddIntrinsicMapSet(context);
+    JS_AddIntrinsicTypedArrays(context);
+    return context;
+}
+
+_Noreturn void engine_run(struct cpu *cpu)
+{
+    JSContext *context = cpu->context = create_context(cpu);
+    if (!context)
+        fatal(EXIT_BOOT_INFO_INVALID, "heap of %lu KiB is too small for the engine", cpu->heap_limit / KIB);
+
+    JSValue program = load_bundle(cpu);
+    if (JS_IsException(program)) {
+        report_uncaught(cpu, "bundle does not parse:");
+        exit_machine(EXIT_BUNDLE_INVALID);
+    }
+    JSValue result = JS_EvalFunction(context, program);
+    if (JS_IsException(result))
+        exit_machine(report_uncaught(cpu, "uncaught"));
+
+    JSValue global = JS_GetGlobalObject(context);
+    JSValue bundle = JS_GetPropertyStr(context, global, "chronovisor");
+    JSValue main = JS_IsObject(bundle) ? JS_GetPropertyStr(context, bundle, "main") : JS_UNDEFINED;
+    if (!JS_IsFunction(context, main))
+        fatal(EXIT_BUNDLE_INVALID, "bundle: it defines no function chronovisor.main");
+    JSValue shims = shims_create(context);
+    if (JS_IsException(shims) || JS_IsException(JS_Call(context, main, JS_UNDEFINED, 1, &shims)))
+        exit_machine(report_uncaught(cpu, "uncaught"));
+    exit_machine(EXIT_OK);
+}

@@ -1,0 +1,7 @@
+/* Between engine.c and shims.c: the one place where the engine's own header is seen. */
+#pragma once
+#include "runtime.h"
+#include "quickjs.h"
+
+/* The object that the bundle's main() gets: one function per line of kernel/hw/shims.ts. */
+JSValue shims_create(JSContext *context);
