@@ -30,6 +30,7 @@ static void *engine_malloc(JSMallocState *state, size_t size)
     if (block) {
         state->malloc_count++;
         state->malloc_size += heap_block_size(block);
+        cpu->heap_used = state->malloc_size;
     }
     return block;
 }
@@ -38,9 +39,11 @@ static void engine_free(JSMallocState *state, void *block)
 {
     if (!block)
         return;
+    struct cpu *cpu = state->opaque;
     state->malloc_count--;
     state->malloc_size -= heap_block_size(block);
-    heap_free(((struct cpu *)state->opaque)->heap, block);
+    cpu->heap_used = state->malloc_size;
+    heap_free(cpu->heap, block);
 }
 
 static void *engine_realloc(JSMallocState *state, void *block, size_t size)
@@ -54,9 +57,12 @@ static void *engine_realloc(JSMallocState *state, void *block, size_t size)
     size_t before = heap_block_size(block);
     if (size > before && !may_grow(state, size - before))
         return NULL;
-    void *resized = heap_resize(((struct cpu *)state->opaque)->heap, block, size);
-    if (resized)
+    struct cpu *cpu = state->opaque;
+    void *resized = heap_resize(cpu->heap, block, size);
+    if (resized) {
         state->malloc_size += heap_block_size(resized) - before;
+        cpu->heap_used = state->malloc_size;
+    }
     return resized;
 }
 

@@ -116,7 +116,7 @@ struct cpu {
     struct taken_interrupt taken[TAKEN_CAPACITY];
     struct boot_info *boot;
     struct heap *heap;
-    size_t heap_limit;
+    size_t heap_limit, heap_used; /* bytes */
     bool heap_reserve_open;   /* a failed allocation lets its Error use what is kept back */
     void *context;            /* JSContext */
     uint64_t evaluation_end;  /* TSC at which a limited evaluation is stopped, 0 = none */

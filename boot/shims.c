@@ -442,9 +442,7 @@ SHIM(moduleFile)
 SHIM(heapUsed)
 {
     UNUSED_ARGUMENTS;
-    JSMemoryUsage usage;
-    JS_ComputeMemoryUsage(JS_GetRuntime(context), &usage);
-    return JS_NewInt64(context, usage.malloc_size);
+    return JS_NewInt64(context, (int64_t)cpu_of(context)->heap_used);
 }
 
 SHIM(heapLimit)

@@ -101,8 +101,9 @@ run() {
 }
 
 stop() {
-  [ -z "$child" ] || { kill "$child" 2>/dev/null && wait "$child"; } || true
+  # Said first, as npm may take seconds to end.
   say 'interrupted; run it again to go on'
+  [ -z "$child" ] || { kill "$child" 2>/dev/null && wait "$child"; } || true
   exit "$1"
 }
 

@@ -1,0 +1,57 @@
+# Chronovisor. `make run` and `make test` do all set-up that is missing.
+
+BUILD := build
+LOCAL_NODE := $(shell bash tools/setup.sh --node-path)
+export PATH := $(if $(LOCAL_NODE),$(LOCAL_NODE):)$(PATH)
+QUICKJS := $(shell bash tools/setup.sh --quickjs-path)
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+CHRONOVISOR := node $(BUILD)/tools/chronovisor.mjs
+BIN := node_modules/.bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build products run test bench check format console clean
+
+help: ## this list
+	@echo "Chronovisor: a hypervisor whose subject is time."
+	@sed -n 's/^\([a-z]*\):.*## /  make \1@/p' Makefile | column -t -s @ 2>/dev/null || sed -n 's/^\([a-z]*\):.*## /  make \1  /p' Makefile
+	@echo 'Options of the program itself: $(CHRONOVISOR) --help'
+
+setup: ## install what is missing: Debian packages, npm packages, the engine's source
+	@bash tools/setup.sh
+
+# A second make, because which files there are to build from is known only after the set-up.
+build: setup ## build the runtime and the tools
+	@$(MAKE) --no-print-directory -j$(JOBS) products
+
+run: build ## boot the main demonstration in QEMU
+	@$(CHRONOVISOR) run $(ARGS)
+
+console: build ## a prompt inside the running kernel
+	@$(CHRONOVISOR) console $(ARGS)
+
+test: build ## run every test
+	@node tools/test.mjs $(ARGS)
+
+bench: build ## print the figures as RECORD lines
+	@node $(BUILD)/tools/bench.mjs $(ARGS)
+
+check: setup ## types, lint, layer rules, formatting
+	@$(BIN)/tsc -b
+	@$(BIN)/eslint .
+	@$(BIN)/depcruise --config .dependency-cruiser.cjs kernel tools test boot --output-type err
+	@$(BIN)/prettier --check --log-level warn .
+	@echo "check: types, lint, layer rules and formatting hold"
+
+format: setup ## format all sources
+	@$(BIN)/prettier --write --log-level warn .
+
+clean: ## remove everything that was built (downloads stay in .cache and node_modules)
+	@rm -rf $(BUILD)
+
+products: $(BUILD)/runtime.elf $(BUILD)/precompile $(BUILD)/tools/chronovisor.mjs $(BUILD)/tools/bench.mjs
+
+$(BUILD)/tools/%.mjs: tools/%.ts $(shell find tools kernel -name '*.ts' 2>/dev/null) package-lock.json
+	@echo "  TOOL    $@"
+	@$(BIN)/esbuild $< --bundle --platform=node --format=esm --target=node20 --packages=external --sourcemap --log-level=warning --outfile=$@
+
+include boot/runtime.mk

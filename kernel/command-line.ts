@@ -1,0 +1,46 @@
+/** The kernel's own command line: words `name=value`, separated by spaces. */
+import { LEVELS, type Level } from './trace/event.ts';
+
+export interface CommandLine {
+  /** What to do once the machine is known. */
+  readonly run: 'demonstration' | 'console' | 'nothing';
+  /** Least weighty level that goes to COM1 as text, or none. */
+  readonly serial: Level | 'off';
+  /** Periods of each timer in the demonstration. */
+  readonly count: number;
+  /** Whether the binary trace channel is used where it exists. */
+  readonly frames: 'auto' | 'off';
+}
+
+export type CommandLineResult = { readonly ok: true; readonly value: CommandLine } | { readonly ok: false; readonly problems: readonly string[] };
+
+const RUNS = ['demonstration', 'console', 'nothing'] as const;
+
+/** Collects every problem, not the first only. `heap=` is read by the runtime, before there is TypeScript. */
+export function parseCommandLine(text: string): CommandLineResult {
+  const problems: string[] = [];
+  let run: CommandLine['run'] = 'demonstration';
+  let serial: CommandLine['serial'] = 'info';
+  let frames: CommandLine['frames'] = 'auto';
+  let count = 1000;
+
+  function choice<Word extends string>(name: string, value: string, words: readonly Word[], otherwise: Word): Word {
+    const found = words.find((word) => word === value);
+    if (found === undefined) problems.push(`${name}=${value}: expected one of ${words.join(', ')}`);
+    return found ?? otherwise;
+  }
+
+  for (const word of text.split(' ').filter((part) => part !== '')) {
+    const equals = word.indexOf('=');
+    const name = equals < 0 ? word : word.slice(0, equals);
+    const value = equals < 0 ? '' : word.slice(equals + 1);
+    if (name === 'run') run = choice(name, value, RUNS, run);
+    else if (name === 'serial') serial = choice(name, value, [...LEVELS, 'off'], serial);
+    else if (name === 'frames') frames = choice(name, value, ['auto', 'off'], frames);
+    else if (name === 'count') {
+      count = Number(value);
+      if (!/^\d+$/.test(value) || count < 2 || count > 10_000) problems.push(`count=${value}: expected a number from 2 to 10000`);
+    } else if (name !== 'heap') problems.push(`${name}: there is no such option; expected run, serial, frames, count or heap`);
+  }
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, value: { run, serial, count, frames } };
+}

@@ -1,0 +1,74 @@
+/**
+ * HPET (IA-PC HPET 1.0a). Used here: main counter, timer 0 periodic, legacy replacement or I/O APIC route.
+ * Not used: one-shot, FSB delivery, level triggering, timers above 0.
+ */
+import type { Mmio } from '../hw/mmio.ts';
+import { getField } from '../regs/bits.ts';
+import { FEMTOSECONDS_PER_SECOND, GCAP_ID, GEN_CONF, HPET, PERIOD_MAX_FS, TIMER, TN_CONF } from '../regs/ia-pc-hpet.ts';
+import { frequency, type Frequency } from '../time/frequency.ts';
+import { ticks, type Ticks } from '../time/units.ts';
+
+export interface Hpet {
+  readonly frequency: Frequency;
+  readonly timerCount: number;
+  /** Width of the main counter in bits. */
+  readonly width: 32 | 64;
+  readonly canReplaceLegacy: boolean;
+  /** I/O APIC inputs that timer 0 can be routed to, as a bit mask. */
+  readonly routes: number;
+  /** Main counter. */
+  counter(): Ticks;
+  /**
+   * Timer 0 interrupts every `period` ticks (below 2^31), for the first time when the counter's low half is `first`.
+   * @param input I/O APIC input, or 'legacy' for IRQ 0 in place of the PIT
+   */
+  startPeriodic(first: Ticks, period: number, input: number | 'legacy'): void;
+  stop(): void;
+}
+
+export type HpetProbe = { readonly found: true; readonly hpet: Hpet } | { readonly found: false; readonly reason: string };
+
+/** Reads and starts the main counter. Timers are off. */
+export function probeHpet(mmio: Mmio): HpetProbe {
+  const capabilities = mmio.read32(HPET.GCAP_ID);
+  const period = mmio.read32(HPET.COUNTER_CLK_PERIOD);
+  const absent = (reason: string): HpetProbe => ({ found: false, reason });
+  if (capabilities === 0xffff_ffff) return absent('its capabilities read all ones: nothing answers at that address');
+  if (getField(capabilities, GCAP_ID.REV_ID) === 0) return absent(`revision is 0 (capabilities 0x${capabilities.toString(16)})`);
+  if (period === 0 || period > PERIOD_MAX_FS) return absent(`COUNTER_CLK_PERIOD is ${period} fs, not within 1..${PERIOD_MAX_FS}`);
+
+  const { read32, read64, write32 } = mmio;
+  const timerCount = getField(capabilities, GCAP_ID.NUM_TIM_CAP) + 1;
+  const width = (capabilities & GCAP_ID.COUNT_SIZE_CAP) !== 0 ? 64 : 32;
+  for (let timer = 0; timer < timerCount; timer++) write32(HPET.TIMER_0 + timer * HPET.TIMER_STRIDE + TIMER.CONF, 0);
+  write32(HPET.GEN_CONF, GEN_CONF.ENABLE_CNF);
+
+  const comparator = HPET.TIMER_0 + TIMER.COMPARATOR;
+  return {
+    found: true,
+    hpet: {
+      frequency: frequency(FEMTOSECONDS_PER_SECOND, BigInt(period), 'enumerated', 'HPET COUNTER_CLK_PERIOD'),
+      timerCount,
+      width,
+      canReplaceLegacy: (capabilities & GCAP_ID.LEG_RT_CAP) !== 0,
+      routes: read32(HPET.TIMER_0 + TIMER.INT_ROUTE_CAP),
+      counter: width === 64 ? () => ticks(read64(HPET.MAIN_CNT)) : () => ticks(BigInt(read32(HPET.MAIN_CNT))),
+      startPeriodic: (first, periodTicks, input) => {
+        const route = input === 'legacy' ? 0 : input << TN_CONF.INT_ROUTE_CNF.shift;
+        // 32-bit mode: QEMU splits a 64-bit comparator write and sets the high half to all ones, which is a
+        // wrong first tick; 32 bits are one write, and enough for a period.
+        const configuration = TN_CONF.B32MODE_CNF | TN_CONF.TYPE_CNF | TN_CONF.INT_ENB_CNF | route;
+        write32(HPET.GEN_CONF, GEN_CONF.ENABLE_CNF | (input === 'legacy' ? GEN_CONF.LEG_RT_CNF : 0));
+        // "Timer N Comparator Register", periodic mode: with VAL_SET the first write sets the accumulator, the next one the period.
+        write32(HPET.TIMER_0 + TIMER.CONF, configuration | TN_CONF.VAL_SET_CNF);
+        write32(comparator, Number(BigInt.asUintN(32, first)));
+        write32(HPET.TIMER_0 + TIMER.CONF, configuration);
+        write32(comparator, periodTicks);
+      },
+      stop: () => {
+        write32(HPET.TIMER_0 + TIMER.CONF, 0);
+        write32(HPET.GEN_CONF, GEN_CONF.ENABLE_CNF);
+      },
+    },
+  };
+}

@@ -1,0 +1,48 @@
+/** From a vector to a handler. Interrupts reach TypeScript only here, between two pieces of its own work. */
+import type { Shims } from '../hw/shims.ts';
+
+/** @param taken TSC at the first instructions of the interrupt's stub */
+export type InterruptHandler = (taken: bigint) => void;
+
+export interface Dispatcher {
+  /** `end` tells the interrupt controller that the interrupt is over; it is called after the handler. */
+  setHandler(vector: number, handler: InterruptHandler, end: () => void): void;
+  removeHandler(vector: number): void;
+  /** Waits for interrupts and calls their handlers, in the order in which they were taken. */
+  waitAndDispatch(): void;
+  /** The same for interrupts that are pending, without waiting. */
+  pollAndDispatch(): void;
+}
+
+/** @param onUnexpected called for a vector without a handler; nothing is told to the controller */
+export function createDispatcher(shims: Shims, onUnexpected: (vector: number, taken: bigint) => void): Dispatcher {
+  const { idle, poll, interruptVector, interruptTsc } = shims;
+  const handlers = new Array<InterruptHandler | undefined>(256).fill(undefined);
+  const ends = new Array<(() => void) | undefined>(256).fill(undefined);
+
+  function dispatch(count: number): void {
+    for (let index = 0; index < count; index++) {
+      const vector = interruptVector(index);
+      const handler = handlers[vector];
+      if (handler === undefined) {
+        onUnexpected(vector, interruptTsc(index));
+      } else {
+        handler(interruptTsc(index));
+        ends[vector]!();
+      }
+    }
+  }
+
+  return {
+    setHandler: (vector, handler, end) => {
+      handlers[vector] = handler;
+      ends[vector] = end;
+    },
+    removeHandler: (vector) => {
+      handlers[vector] = undefined;
+      ends[vector] = undefined;
+    },
+    waitAndDispatch: () => dispatch(idle()),
+    pollAndDispatch: () => dispatch(poll()),
+  };
+}

@@ -1,0 +1,238 @@
+/**
+ * The composition root: the one place where hardware enters. It finds what the machine has, reports what
+ * it has not, and hands out narrow objects.
+ */
+import { discoverAcpi, type AcpiDiscovery } from './acpi/tables.ts';
+import type { CommandLine } from './command-line.ts';
+import { describeCpu, type CpuDescription } from './cpu.ts';
+import { probeHpet, type Hpet } from './drivers/hpet.ts';
+import { probeIoApic, type IoApic } from './drivers/ioapic-82093aa.ts';
+import { probeLocalApic, type LocalApic } from './drivers/local-apic.ts';
+import { PIC_BASE, probePic, type Pic } from './drivers/pic-8259a.ts';
+import { NMI_SC_PORT, PIT_BASE, probePit, type Pit } from './drivers/pit-8254.ts';
+import { probePmTimer, type PmTimer } from './drivers/pm-timer.ts';
+import { COM1, probeUart, type Uart } from './drivers/uart-16550.ts';
+import { createMmio } from './hw/mmio.ts';
+import { createMsr } from './hw/msr.ts';
+import { createPorts } from './hw/ports.ts';
+import type { Shims } from './hw/shims.ts';
+import { createDispatcher, type Dispatcher } from './interrupts/dispatcher.ts';
+import { createRouter, type Router } from './interrupts/router.ts';
+import { VECTOR } from './interrupts/vectors.ts';
+import { ADDRESS_SPACE_IO } from './regs/acpi.ts';
+import { PIT } from './regs/i8254.ts';
+import { PIC } from './regs/i8259a.ts';
+import { IOAPIC } from './regs/i82093aa.ts';
+import { HPET } from './regs/ia-pc-hpet.ts';
+import { APIC_BASE, APIC_BASE_MSR, LAPIC } from './regs/local-apic.ts';
+import { UART } from './regs/pc16550d.ts';
+import { measureFrequency, type ReferenceCounter } from './time/calibration.ts';
+import { frequency, ticksToNanos, type Frequency } from './time/frequency.ts';
+import { instant, millis, nanos, ticks, type Instant } from './time/units.ts';
+import { EVENTS } from './trace/events.ts';
+import { createTrace, type LineSink, type Trace } from './trace/trace.ts';
+import { encodeUtf8 } from './trace/utf8.ts';
+import { DEBUG_CONSOLE_PORT } from './trace/wire.ts';
+
+export interface Machine {
+  readonly shims: Shims;
+  readonly trace: Trace;
+  readonly cpu: CpuDescription;
+  readonly acpi: AcpiDiscovery;
+  readonly uart: Uart | undefined;
+  readonly pic: Pic | undefined;
+  readonly ioApics: readonly IoApic[];
+  readonly localApic: LocalApic | undefined;
+  readonly pit: Pit | undefined;
+  readonly hpet: Hpet | undefined;
+  readonly pmTimer: PmTimer | undefined;
+  readonly dispatcher: Dispatcher;
+  readonly router: Router;
+  readonly tscFrequency: Frequency;
+  readonly localApicFrequency: Frequency | undefined;
+  /** Time since boot, by the TSC. */
+  now(): Instant;
+  /** The same of a TSC value. */
+  toInstant(tsc: bigint): Instant;
+}
+
+/** Records that the ring holds: the demonstration's 3,000 and the machine's description, with room. 64 bytes each. */
+const RING_CAPACITY = 8192;
+/** The PIT's stopwatch has 16 bits: 54.9 ms. */
+const PIT_REACH = millis(40);
+const PM_TIMER_REACH = millis(1000);
+const ASSUMED_TSC_HZ = 1_000_000_000n;
+
+/** Opens the trace: before everything else, so that everything else can be seen. */
+export function openTrace(shims: Shims, { serial, frames }: Pick<CommandLine, 'serial' | 'frames'>): { trace: Trace; uart: Uart | undefined } {
+  const uart = probeUart(createPorts(shims, COM1.BASE, UART.COUNT));
+  const hasDebugConsole = frames === 'auto' && shims.in8(DEBUG_CONSOLE_PORT) === DEBUG_CONSOLE_PORT;
+  const lines: LineSink | undefined =
+    uart && serial !== 'off' ? { level: serial, writeLine: (line) => uart.write(encodeUtf8(line + '\r\n')) } : undefined;
+  const trace = createTrace({
+    rdtsc: shims.rdtsc,
+    bootStamp: shims.entryTsc(),
+    cpu: 0,
+    capacity: RING_CAPACITY,
+    frames: hasDebugConsole ? { write: (buffer, offset, length) => shims.outBlock8(DEBUG_CONSOLE_PORT, buffer, offset, length) } : undefined,
+    lines,
+  });
+  return { trace, uart };
+}
+
+function found(trace: Trace, device: string, at: number, detail: string): void {
+  trace.record(EVENTS.deviceFound, device, at, detail);
+}
+
+function absent(trace: Trace, device: string, reason: string): undefined {
+  trace.record(EVENTS.deviceAbsent, device, reason);
+  return undefined;
+}
+
+function reportFrequency(trace: Trace, clock: string, f: Frequency): void {
+  trace.record(EVENTS.frequency, clock, f.numerator, f.denominator, f.provenance, f.source, f.uncertaintyPpb);
+}
+
+function findAcpi(shims: Shims, trace: Trace): AcpiDiscovery {
+  const memory = shims.memoryMap();
+  for (const { address, length, kind } of memory) trace.record(EVENTS.memory, address, length, kind);
+  // ACPI 6.4, "Finding the RSDP on IA-PC Systems": the EBDA and E0000h-FFFFFh, as far as the memory map has them.
+  const firmware = memory
+    .filter(({ address, length, kind }) => kind === 'reserved' && address >= 0x80000 && address + length <= 0x100000)
+    .map(({ address, length }) => ({ address, length }));
+  const acpi = discoverAcpi({ view: (address, length) => new DataView(shims.physicalView(address, length)) }, shims.rsdpAddress(), firmware);
+  if (acpi.found) for (const table of acpi.tables) trace.record(EVENTS.acpiTable, table.signature, table.address, table.length, table.checksumValid ? 'ok' : 'wrong');
+  else absent(trace, 'acpi', 'no root pointer: the loader gave none and none was found');
+  for (const { table, address, what } of acpi.problems) trace.record(EVENTS.acpiProblem, table, address, what);
+  return acpi;
+}
+
+function findLocalApic(shims: Shims, trace: Trace, cpu: CpuDescription): LocalApic | undefined {
+  if (!cpu.hasLocalApic) return absent(trace, 'lapic', 'CPUID 1 EDX bit 9 is 0');
+  const base = createMsr(shims, APIC_BASE_MSR).read();
+  if ((base & APIC_BASE.ENABLE) === 0n) return absent(trace, 'lapic', 'switched off in MSR 1Bh');
+  const address = Number(base & APIC_BASE.ADDRESS);
+  const localApic = probeLocalApic(createMmio(shims, address, LAPIC.LENGTH), VECTOR.SPURIOUS);
+  if (!localApic) return absent(trace, 'lapic', `nothing answers at 0x${address.toString(16)}`);
+  found(trace, 'lapic', address, `id ${localApic.id}, version 0x${localApic.version.toString(16)}`);
+  return localApic;
+}
+
+function findIoApics(shims: Shims, trace: Trace, acpi: AcpiDiscovery): IoApic[] {
+  const described = acpi.found ? (acpi.madt?.ioApics ?? []) : [];
+  if (described.length === 0) absent(trace, 'ioapic', 'no ACPI MADT tells of one');
+  return described.flatMap(({ address, gsiBase }) => {
+    const ioApic = probeIoApic(createMmio(shims, address, IOAPIC.LENGTH), gsiBase);
+    if (ioApic) found(trace, 'ioapic', address, `${ioApic.inputCount} inputs from GSI ${gsiBase}, version 0x${ioApic.version.toString(16)}`);
+    else absent(trace, 'ioapic', `nothing answers at 0x${address.toString(16)}`);
+    return ioApic ? [ioApic] : [];
+  });
+}
+
+function findHpet(shims: Shims, trace: Trace, acpi: AcpiDiscovery): Hpet | undefined {
+  const table = acpi.found ? acpi.hpet : undefined;
+  if (!table) return absent(trace, 'hpet', 'no ACPI HPET table');
+  const probe = probeHpet(createMmio(shims, table.baseAddress, HPET.LENGTH));
+  if (!probe.found) return absent(trace, 'hpet', `at 0x${table.baseAddress.toString(16)}: ${probe.reason}`);
+  const { hpet } = probe;
+  found(trace, 'hpet', table.baseAddress, `${hpet.timerCount} timers, ${hpet.width} bits, routes 0x${hpet.routes.toString(16)}${hpet.canReplaceLegacy ? ', legacy replacement' : ''}`);
+  reportFrequency(trace, 'hpet', hpet.frequency);
+  return hpet;
+}
+
+function findPmTimer(shims: Shims, trace: Trace, acpi: AcpiDiscovery): PmTimer | undefined {
+  const fadt = acpi.found ? acpi.fadt : undefined;
+  if (!fadt) return absent(trace, 'pm-timer', 'no ACPI FADT');
+  const extended = fadt.xPmTimer?.addressSpace === ADDRESS_SPACE_IO ? fadt.xPmTimer.address : 0;
+  const port = extended || fadt.pmTimerPort;
+  if (port === 0) return absent(trace, 'pm-timer', 'the ACPI FADT names no port for it');
+  const pmTimer = probePmTimer(createPorts(shims, port, 4), fadt.pmTimerIs32Bit ? 32 : 24);
+  if (!pmTimer) return absent(trace, 'pm-timer', `the counter at port 0x${port.toString(16)} does not move`);
+  found(trace, 'pm-timer', port, `${pmTimer.width} bits`);
+  reportFrequency(trace, 'pm-timer', pmTimer.frequency);
+  return pmTimer;
+}
+
+/** The best clock of known frequency: the finest first. */
+function pickReference(hpet: Hpet | undefined, pmTimer: PmTimer | undefined, pit: Pit | undefined): ReferenceCounter | undefined {
+  if (hpet) return { name: 'hpet', frequency: hpet.frequency, read: hpet.counter, wrap: 1n << BigInt(hpet.width), reach: millis(1000) };
+  if (pmTimer) {
+    return { name: 'pm-timer', frequency: pmTimer.frequency, read: () => BigInt(pmTimer.counter()), wrap: 1n << BigInt(pmTimer.width), reach: PM_TIMER_REACH };
+  }
+  if (pit) {
+    return {
+      name: 'pit',
+      frequency: pit.frequency,
+      start: pit.startStopwatch,
+      read: () => BigInt(pit.stopwatch() ?? 0xffff),
+      wrap: 0x1_0000n,
+      reach: PIT_REACH,
+    };
+  }
+  return undefined;
+}
+
+/** Finds the machine. What is absent is reported, not assumed. */
+export function findMachine(shims: Shims, trace: Trace, uart: Uart | undefined): Machine {
+  const cpu = describeCpu(shims.cpuid);
+  trace.record(EVENTS.cpu, cpu.vendor, cpu.brand, cpu.hypervisor, cpu.hasSvm, cpu.hasInvariantTsc);
+  const acpi = findAcpi(shims, trace);
+
+  if (uart) found(trace, 'uart', COM1.BASE, '16550');
+  else absent(trace, 'uart', `no scratch register at port 0x${COM1.BASE.toString(16)}`);
+
+  const pic = probePic(createPorts(shims, PIC_BASE.MASTER, PIC.COUNT), createPorts(shims, PIC_BASE.SLAVE, PIC.COUNT), VECTOR.PIC);
+  if (pic) found(trace, 'pic', PIC_BASE.MASTER, `8259A pair, vectors from 0x${VECTOR.PIC.toString(16)}`);
+  else absent(trace, 'pic', 'the mask registers do not read back');
+  const localApic = findLocalApic(shims, trace, cpu);
+  const ioApics = findIoApics(shims, trace, acpi);
+
+  const pit = probePit(createPorts(shims, PIT_BASE, PIT.COUNT), createPorts(shims, NMI_SC_PORT, 1));
+  if (pit) {
+    found(trace, 'pit', PIT_BASE, '8254');
+    reportFrequency(trace, 'pit', pit.frequency);
+  } else absent(trace, 'pit', 'counter 2 does not move');
+  const hpet = findHpet(shims, trace, acpi);
+  const pmTimer = findPmTimer(shims, trace, acpi);
+
+  const reference = pickReference(hpet, pmTimer, pit);
+  const measured = reference && cpu.hasTsc ? measureFrequency('tsc', shims.rdtsc, reference) : undefined;
+  const tscFrequency = measured ?? frequency(ASSUMED_TSC_HZ, 1n, 'architectural', 'assumed: nothing to measure it against');
+  if (!measured) trace.record(EVENTS.warning, 'the TSC has nothing to be measured against: stamps are shown as if it ran at 1 GHz');
+  found(trace, 'tsc', 0, cpu.hasInvariantTsc ? 'invariant' : 'not invariant: may change or stop with the CPU');
+  reportFrequency(trace, 'tsc', tscFrequency);
+
+  let localApicFrequency: Frequency | undefined;
+  if (localApic && reference) {
+    localApic.startFree(0xffff_ffff);
+    localApicFrequency = measureFrequency('lapic', () => BigInt(0xffff_ffff - localApic.currentCount()), reference);
+    localApic.stop();
+    if (localApicFrequency) reportFrequency(trace, 'lapic', localApicFrequency);
+  }
+
+  const entry = shims.entryTsc();
+  const toInstant = (tsc: bigint): Instant => instant(ticksToNanos(tscFrequency, ticks(tsc - entry)));
+  trace.setScale({ toNanos: (tsc) => nanos(toInstant(tsc)) });
+
+  const dispatcher = createDispatcher(shims, (vector, taken) => trace.record(EVENTS.interruptUnexpected, vector, taken));
+  const router = createRouter({ dispatcher, localApic, ioApics, pic, madt: acpi.found ? acpi.madt : undefined });
+  return {
+    shims,
+    trace,
+    cpu,
+    acpi,
+    uart,
+    pic,
+    ioApics,
+    localApic,
+    pit,
+    hpet,
+    pmTimer,
+    dispatcher,
+    router,
+    tscFrequency,
+    localApicFrequency,
+    now: () => toInstant(shims.rdtsc()),
+    toInstant,
+  };
+}

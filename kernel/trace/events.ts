@@ -1,0 +1,144 @@
+/**
+ * Every event there is. Tools and kernel are compiled against this one list: an exporter that switches
+ * over `TraceRecord['event']` and lacks a new event does not compile. Numbers are never reused.
+ */
+import { COUNT, defineEvent, FLAG, HEX, NANOS, oneOf, REAL, STAMP, TEXT, TICKS, type EventDefinition, type FieldsOf, type Level } from './event.ts';
+
+const TIMER_NAME = oneOf('pit', 'hpet', 'lapic');
+
+export const EVENTS = {
+  // ---- the kernel's own life
+  kernelStart: defineEvent(1, 'kernel.start', 'info', [
+    ['version', TEXT],
+    ['command-line', TEXT],
+  ]),
+  kernelExit: defineEvent(2, 'kernel.exit', 'info', [
+    ['code', HEX],
+    ['reason', TEXT],
+  ]),
+  kernelError: defineEvent(3, 'kernel.error', 'error', [
+    ['message', TEXT],
+    ['stack', TEXT],
+  ]),
+  log: defineEvent(4, 'log', 'info', [['message', TEXT]]),
+  warning: defineEvent(5, 'warning', 'warn', [['message', TEXT]]),
+  /** Records that found the ring full since the last such record. */
+  traceDropped: defineEvent(6, 'trace.dropped', 'warn', [['count', COUNT]]),
+  garbageCollected: defineEvent(7, 'gc', 'debug', [
+    ['duration', NANOS],
+    ['before', COUNT],
+    ['after', COUNT],
+  ]),
+  /** Interrupts whose vector has no handler. */
+  interruptUnexpected: defineEvent(8, 'interrupt.unexpected', 'warn', [
+    ['vector', HEX],
+    ['taken', STAMP],
+  ]),
+
+  // ---- what the machine is
+  cpu: defineEvent(16, 'machine.cpu', 'info', [
+    ['vendor', TEXT],
+    ['brand', TEXT],
+    ['hypervisor', TEXT],
+    ['svm', FLAG],
+    ['invariant-tsc', FLAG],
+  ]),
+  memory: defineEvent(17, 'machine.memory', 'info', [
+    ['address', HEX],
+    ['length', HEX],
+    ['kind', oneOf('free', 'runtime', 'module', 'reserved', 'acpi')],
+  ]),
+  acpiTable: defineEvent(18, 'machine.acpi', 'info', [
+    ['table', TEXT],
+    ['address', HEX],
+    ['length', COUNT],
+    ['checksum', oneOf('ok', 'wrong')],
+  ]),
+  acpiProblem: defineEvent(19, 'machine.acpi-problem', 'warn', [
+    ['table', TEXT],
+    ['address', HEX],
+    ['what', TEXT],
+  ]),
+  deviceFound: defineEvent(20, 'machine.device', 'info', [
+    ['device', TEXT],
+    ['at', HEX],
+    ['detail', TEXT],
+  ]),
+  deviceAbsent: defineEvent(21, 'machine.absent', 'info', [
+    ['device', TEXT],
+    ['reason', TEXT],
+  ]),
+  /** hz = numerator / denominator */
+  frequency: defineEvent(22, 'machine.frequency', 'info', [
+    ['clock', TEXT],
+    ['numerator', TICKS],
+    ['denominator', TICKS],
+    ['provenance', oneOf('enumerated', 'architectural', 'measured')],
+    ['source', TEXT],
+    ['uncertainty-ppb', REAL],
+  ]),
+
+  // ---- the demonstration: a timer that interrupts periodically
+  timerStart: defineEvent(32, 'timer.start', 'info', [
+    ['timer', TIMER_NAME],
+    ['route', TEXT],
+    ['vector', HEX],
+    ['period-ticks', TICKS],
+    ['period', NANOS],
+    ['count', COUNT],
+  ]),
+  /** Stamped by the first statement of the handler; `taken` by the first instructions of the stub. */
+  timerInterrupt: defineEvent(33, 'timer.interrupt', 'debug', [
+    ['timer', TIMER_NAME],
+    ['index', COUNT],
+    ['nominal', STAMP],
+    ['taken', STAMP],
+  ]),
+  /** Measured by the kernel itself, in TSC ticks made nanoseconds: what a person with a plain terminal sees. */
+  timerInterval: defineEvent(34, 'timer.interval', 'info', [
+    ['timer', TIMER_NAME],
+    ['min', NANOS],
+    ['max', NANOS],
+    ['error-min', NANOS],
+    ['error-max', NANOS],
+    ['spurious', COUNT],
+  ]),
+  timerLatency: defineEvent(35, 'timer.latency', 'info', [
+    ['timer', TIMER_NAME],
+    ['min', NANOS],
+    ['max', NANOS],
+  ]),
+  timerSkipped: defineEvent(36, 'timer.skipped', 'warn', [
+    ['timer', TIMER_NAME],
+    ['reason', TEXT],
+  ]),
+
+  // ---- figures
+  benchmark: defineEvent(48, 'benchmark', 'info', [
+    ['name', TEXT],
+    ['value', REAL],
+    ['unit', TEXT],
+  ]),
+} as const;
+
+export type EventKey = keyof typeof EVENTS;
+export type KnownEvent = (typeof EVENTS)[EventKey];
+type NameOf<Definition> = Definition extends EventDefinition<infer Name> ? Name : never;
+export type EventName = NameOf<KnownEvent>;
+
+/** A record as tools see it: one member per event, told apart by `event`. */
+export type TraceRecord = {
+  [Key in EventKey]: {
+    readonly event: NameOf<(typeof EVENTS)[Key]>;
+    /** Nanoseconds since boot. */
+    readonly at: bigint;
+    readonly cpu: number;
+    readonly level: Level;
+    readonly fields: FieldsOf<(typeof EVENTS)[Key]>;
+  };
+}[EventKey];
+
+export type RecordOf<Name extends EventName> = Extract<TraceRecord, { event: Name }>;
+
+export const EVENT_BY_NAME: ReadonlyMap<string, EventDefinition> = new Map(Object.values(EVENTS).map((event) => [event.name, event]));
+export const EVENT_BY_ID: ReadonlyMap<number, EventDefinition> = new Map(Object.values(EVENTS).map((event) => [event.id, event]));

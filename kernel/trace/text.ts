@@ -1,0 +1,70 @@
+/**
+ * The trace as text: one line per record, for `less` and `grep`. The grammar stands in
+ * kernel/trace/GRAMMAR.md; its version is in the first line of every log.
+ */
+import { LEVELS, type EventDefinition, type Level } from './event.ts';
+import { EVENT_BY_NAME, type TraceRecord } from './events.ts';
+
+export const GRAMMAR_VERSION = 1;
+export const HEADER_LINE = `# chronovisor-trace ${GRAMMAR_VERSION}`;
+/** Stamps are padded to this many digits: columns align for the first 1,000 seconds. */
+const STAMP_WIDTH = 12;
+
+/** `values` are decoded ones, in the order of the event's fields. */
+export function formatLine(event: EventDefinition, at: bigint, cpu: number, values: readonly unknown[]): string {
+  let line = `${String(at).padStart(STAMP_WIDTH)} cpu${cpu} ${event.level.padEnd(5)} ${event.name}`;
+  for (let index = 0; index < event.fields.length; index++) {
+    const [name, type] = event.fields[index]!;
+    line += ` ${name}=${type.toText(values[index])}`;
+  }
+  return line;
+}
+
+/** A line of a log, whatever it is: nothing is lost, nothing throws. */
+export type LogLine =
+  | { readonly kind: 'record'; readonly record: TraceRecord }
+  /** A well-formed record of an event that this version does not know, or whose fields are not the known ones. */
+  | { readonly kind: 'unknown-record'; readonly at: bigint; readonly cpu: number; readonly level: Level; readonly event: string; readonly fields: Readonly<Record<string, string>>; readonly problem: string }
+  /** The runtime's own words: `! ...`. */
+  | { readonly kind: 'diagnostic'; readonly text: string }
+  /** A comment; the header is one. */
+  | { readonly kind: 'comment'; readonly text: string; readonly version?: number }
+  /** Anything else: firmware's chatter, a cut or damaged line. */
+  | { readonly kind: 'other'; readonly text: string };
+
+const RECORD = /^ *(\d+) cpu(\d+) (error|warn|info|debug) +([a-z][a-z0-9.-]*)((?: [a-z][a-z0-9-]*=(?:"(?:[^"\\]|\\.)*"|[^\s"]+))*) *$/;
+const FIELD = / ([a-z][a-z0-9-]*)=("(?:[^"\\]|\\.)*"|[^\s"]+)/g;
+const HEADER = /^# chronovisor-trace (\d+)$/;
+
+/** @param text one line without its line end; a carriage return at its end is ignored */
+export function parseLine(text: string): LogLine {
+  const line = text.endsWith('\r') ? text.slice(0, -1) : text;
+  if (line.startsWith('! ')) return { kind: 'diagnostic', text: line.slice(2) };
+  if (line.startsWith('#')) {
+    const header = HEADER.exec(line);
+    return header ? { kind: 'comment', text: line, version: Number(header[1]) } : { kind: 'comment', text: line };
+  }
+  const match = RECORD.exec(line);
+  if (!match) return { kind: 'other', text: line };
+  const at = BigInt(match[1]!);
+  const cpu = Number(match[2]);
+  const level = match[3] as Level;
+  const name = match[4]!;
+  const words: Record<string, string> = {};
+  for (const [, key, value] of match[5]!.matchAll(FIELD)) words[key!] = value!;
+  const event = EVENT_BY_NAME.get(name);
+  const unknown = (problem: string): LogLine => ({ kind: 'unknown-record', at, cpu, level, event: name, fields: words, problem });
+  if (!event) return unknown(`there is no event ${name}`);
+  if (Object.keys(words).length !== event.fields.length) return unknown(`${name} has ${event.fields.length} fields, not ${Object.keys(words).length}`);
+  const fields: Record<string, unknown> = {};
+  for (const [key, type] of event.fields) {
+    const word = words[key];
+    const value: unknown = word === undefined ? undefined : type.fromText(word);
+    if (value === undefined) return unknown(word === undefined ? `${key} is missing` : `${key}=${word} is not a value of that field`);
+    fields[key] = value;
+  }
+  return { kind: 'record', record: { event: name, at, cpu, level, fields } as unknown as TraceRecord };
+}
+
+/** Position in order of weight: error 0, debug 3. */
+export const levelRank = (level: Level): number => LEVELS.indexOf(level);

@@ -1,0 +1,196 @@
+/**
+ * The trace: records go into a ring that is there from the start, with a TSC stamp and numbers only;
+ * text is made, and bytes are sent, when `flush` is called, which is outside timed paths.
+ */
+import type { EventDefinition, Level, StampScale, ValuesOf } from './event.ts';
+import { EVENT_BY_ID, EVENTS } from './events.ts';
+import { formatLine, HEADER_LINE, levelRank } from './text.ts';
+import { encodeUtf8 } from './utf8.ts';
+import { CELL_BYTES, FRAME, FRAME_HEADER_BYTES, LANES_OFFSET, WIRE_VERSION } from './wire.ts';
+
+/** Where frames go. */
+export interface FrameSink {
+  write(buffer: ArrayBuffer, offset: number, length: number): void;
+}
+
+/** Where lines go, for a person with a terminal. */
+export interface LineSink {
+  writeLine(line: string): void;
+  /** Records less weighty than this are left out. */
+  readonly level: Level;
+}
+
+export interface TraceOptions {
+  rdtsc(): bigint;
+  /** TSC at boot, from which time is counted. */
+  readonly bootStamp: bigint;
+  readonly cpu: number;
+  /** Records that the ring holds. */
+  readonly capacity: number;
+  readonly frames: FrameSink | undefined;
+  readonly lines: LineSink | undefined;
+}
+
+export interface Trace {
+  /** Records an event now. */
+  record<Definition extends EventDefinition>(event: Definition, ...values: ValuesOf<Definition>): void;
+  /** Records an event with a stamp taken before. */
+  recordAt<Definition extends EventDefinition>(stamp: bigint, event: Definition, ...values: ValuesOf<Definition>): void;
+  /** Sends what the ring holds. Takes long: thousands of instructions a record, if there are lines to make. */
+  flush(): void;
+  /** Records in the ring. */
+  pending(): number;
+  /** Says how stamps become nanoseconds; from then on lines can be made. */
+  setScale(scale: StampScale): void;
+}
+
+export function createTrace({ rdtsc, bootStamp, cpu, capacity, frames, lines }: TraceOptions): Trace {
+  const ring = new ArrayBuffer(capacity * CELL_BYTES);
+  const words = new Int32Array(ring);
+  const integers = new BigInt64Array(ring);
+  const floats = new Float64Array(ring);
+  const texts: (string[] | undefined)[] = new Array<string[] | undefined>(capacity).fill(undefined);
+  let write = 0;
+  let used = 0;
+  let sequence = 0;
+  let dropped = 0;
+  let started = false;
+  let scale: StampScale | undefined;
+
+  /* Timed paths end here, so: no rest parameters, no iterators, no typeof; a definition is compiled once. */
+  interface Form {
+    readonly header: number;
+    readonly count: number;
+    /** How each field's value is stored: one of the constants below. */
+    readonly ways: readonly number[];
+    readonly encode: readonly (((value: never) => number | string) | undefined)[];
+  }
+  const AS_FLOAT = 0;
+  const AS_INTEGER = 1;
+  const ENCODED = 2;
+  const AS_TEXT = 3;
+  const forms: (Form | undefined)[] = [];
+  for (const event of Object.values(EVENTS) as EventDefinition[]) {
+    forms[event.id] = {
+      header: FRAME.RECORD | (cpu << 8) | (event.id << 16),
+      count: event.fields.length,
+      ways: event.fields.map(([, type]) => (type.lane === 'text' ? AS_TEXT : type.lane === 'integer' ? AS_INTEGER : type.encode ? ENCODED : AS_FLOAT)),
+      encode: event.fields.map(([, type]) => type.encode),
+    };
+  }
+
+  function recordAt(stamp: bigint, event: EventDefinition, v0?: unknown, v1?: unknown, v2?: unknown, v3?: unknown, v4?: unknown, v5?: unknown): void {
+    if (used === capacity) {
+      dropped++;
+      return;
+    }
+    const form = forms[event.id]!;
+    const word = write * 16;
+    const lane = write * 8;
+    words[word] = form.header;
+    words[word + 1] = sequence++;
+    integers[lane + 1] = stamp;
+    const count = form.count;
+    if (count > 0) store(form, 0, lane + 2, v0);
+    if (count > 1) store(form, 1, lane + 3, v1);
+    if (count > 2) store(form, 2, lane + 4, v2);
+    if (count > 3) store(form, 3, lane + 5, v3);
+    if (count > 4) store(form, 4, lane + 6, v4);
+    if (count > 5) store(form, 5, lane + 7, v5);
+    write = write + 1 === capacity ? 0 : write + 1;
+    used++;
+  }
+
+  function store(form: Form, index: number, lane: number, value: unknown): void {
+    const way = form.ways[index];
+    if (way === AS_INTEGER) {
+      integers[lane] = value as bigint;
+    } else if (way === AS_FLOAT) {
+      floats[lane] = value as number;
+    } else if (way === ENCODED) {
+      floats[lane] = form.encode[index]!(value as never) as number;
+    } else {
+      const own = (texts[write] ??= []);
+      // The lane says which of the record's texts it is.
+      floats[lane] = own.push(form.encode[index]!(value as never) as string) - 1;
+    }
+  }
+
+  function record(event: EventDefinition, v0?: unknown, v1?: unknown, v2?: unknown, v3?: unknown, v4?: unknown, v5?: unknown): void {
+    recordAt(rdtsc(), event, v0, v1, v2, v3, v4, v5);
+  }
+
+  function writeHeader(kind: number, middle: number, last: number, body: Uint8Array): void {
+    const frame = new Uint8Array(FRAME_HEADER_BYTES + body.length);
+    const view = new DataView(frame.buffer);
+    view.setUint8(0, kind);
+    view.setUint8(1, cpu);
+    view.setUint16(2, middle, true);
+    view.setUint32(4, last, true);
+    frame.set(body, FRAME_HEADER_BYTES);
+    frames?.write(frame.buffer, 0, frame.length);
+  }
+
+  /** `count` cells that lie side by side. Runs without text go out in one block. */
+  function sendCells(first: number, count: number): void {
+    let runStart = first;
+    for (let slot = first; slot < first + count; slot++) {
+      const own = texts[slot];
+      if (!own) continue;
+      if (slot > runStart) frames?.write(ring, runStart * CELL_BYTES, (slot - runStart) * CELL_BYTES);
+      for (let index = 0; index < own.length; index++) {
+        const bytes = encodeUtf8(own[index]!);
+        writeHeader(FRAME.TEXT, bytes.length, index, bytes);
+      }
+      runStart = slot;
+    }
+    if (first + count > runStart) frames?.write(ring, runStart * CELL_BYTES, (first + count - runStart) * CELL_BYTES);
+  }
+
+  function writeLine(slot: number, sink: LineSink, toNanos: StampScale): void {
+    const event = EVENT_BY_ID.get(words[slot * 16]! >>> 16);
+    if (!event || levelRank(event.level) > levelRank(sink.level)) return;
+    const values = event.fields.map(([, type], index) => {
+      const lane = slot * 8 + LANES_OFFSET / 8 + index;
+      const raw = type.lane === 'integer' ? integers[lane]! : type.lane === 'float' ? floats[lane]! : texts[slot]![floats[lane]!]!;
+      return type.decode(raw, toNanos) as unknown;
+    });
+    sink.writeLine(formatLine(event, toNanos.toNanos(integers[slot * 8 + 1]!), cpu, values));
+  }
+
+  function flush(): void {
+    if (!started) {
+      started = true;
+      writeHeader(FRAME.START, WIRE_VERSION, 0, new Uint8Array(new BigInt64Array([bootStamp]).buffer));
+      lines?.writeLine(HEADER_LINE);
+    }
+    const first = (write - used + capacity) % capacity;
+    const straight = Math.min(used, capacity - first);
+    if (frames) {
+      sendCells(first, straight);
+      sendCells(0, used - straight);
+    }
+    for (let index = 0; index < used; index++) {
+      const slot = (first + index) % capacity;
+      if (lines && scale) writeLine(slot, lines, scale);
+      texts[slot] = undefined;
+    }
+    used = 0;
+    if (dropped > 0) {
+      const count = dropped;
+      dropped = 0;
+      record(EVENTS.traceDropped, count);
+      flush();
+    }
+  }
+
+  return {
+    record: record as Trace['record'],
+    recordAt: recordAt as Trace['recordAt'],
+    flush,
+    pending: () => used,
+    setScale: (known) => {
+      scale = known;
+    },
+  };
+}

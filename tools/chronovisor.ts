@@ -1,0 +1,50 @@
+/** The command-line program. */
+import { Command, CommanderError } from 'commander';
+import { VERSION } from '../kernel/version.ts';
+import { addBuildCommand } from './commands/build.ts';
+import { addConsoleCommand } from './commands/console.ts';
+import { addLogCommand } from './commands/log.ts';
+import { addRunCommand } from './commands/run.ts';
+import { BuildError, CannotRunError, STATUS, UsageError } from './errors.ts';
+
+async function main(): Promise<number> {
+  let status: number = STATUS.HELD;
+  const setStatus = (value: number): void => {
+    status = value;
+  };
+  const program = new Command('chronovisor')
+    .description('Boots and inspects Chronovisor, a hypervisor whose subject is time.')
+    .version(VERSION)
+    .showHelpAfterError('(add --help for the options and examples)')
+    .enablePositionalOptions()
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+Examples:
+  chronovisor run                       boot the kernel and run its demonstration
+  chronovisor console                   a prompt inside the running kernel
+  chronovisor log build/logs/kernel.log --report
+
+Exit codes: 0 held, 1 an assertion or the kernel failed, 2 usage, 3 can't run, 124 time limit, 130 Ctrl-C.`,
+    );
+  addRunCommand(program, setStatus);
+  addConsoleCommand(program, setStatus);
+  addBuildCommand(program);
+  addLogCommand(program, setStatus);
+  for (const command of program.commands) command.exitOverride();
+
+  try {
+    await program.parseAsync();
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? STATUS.HELD : STATUS.USAGE;
+    if (error instanceof CannotRunError || error instanceof UsageError || error instanceof BuildError) {
+      process.stderr.write(`chronovisor: ${error.message}\n`);
+      return error.status;
+    }
+    throw error;
+  }
+}
+
+process.exitCode = await main();

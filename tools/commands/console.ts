@@ -1,0 +1,89 @@
+/** chronovisor console: a prompt inside the running kernel, on this terminal. */
+import type { Command } from 'commander';
+import { STATUS } from '../errors.ts';
+import { shellText } from '../qemu/options.ts';
+import { describeOutcome, isHeld, statusOf } from '../qemu/outcome.ts';
+import { startRun } from '../qemu/run.ts';
+import { createPainter } from '../terminal.ts';
+import { createStackMapper } from '../trace/stacks.ts';
+import { bootModule, requireRuntime } from './boot-module.ts';
+import { addMachineOptions, machineOf, type MachineFlags } from './options.ts';
+
+/** Ctrl-] as in telnet: leaves even when the kernel no longer listens. */
+const ESCAPE_BYTE = 0x1d;
+
+export function addConsoleCommand(program: Command, setStatus: (status: number) => void): void {
+  const command = program
+    .command('console')
+    .description('a prompt inside the running kernel: TypeScript/JavaScript expressions are evaluated in it')
+    .argument('[qemu...]', "after --: QEMU's own options")
+    .addHelpText(
+      'after',
+      `
+Ctrl-C abandons a line, Ctrl-D leaves, Ctrl-] ends QEMU whatever the kernel does.
+
+Examples:
+  chronovisor console
+  chronovisor console --machine q35 --icount 0
+  echo 'clock.now()' | chronovisor console`,
+    );
+  // Virtual time that jumps whenever the CPU idles is no time for a person to type in.
+  addMachineOptions(command, { icount: 'off', timeout: 86_400 });
+  command.action(async (extra: string[], flags: MachineFlags) => setStatus(await runConsole(extra, flags)));
+}
+
+async function runConsole(extra: readonly string[], flags: MachineFlags): Promise<number> {
+  const paint = createPainter(process.stderr);
+  const module = await bootModule(undefined);
+  const runtime = requireRuntime();
+  const mapStack = createStackMapper(module.sourceMap);
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  process.once('SIGTERM', abort).once('SIGHUP', abort).once('SIGINT', abort);
+
+  const input = process.stdin;
+  const isTerminal = input.isTTY;
+  const started = await startRun({
+    runtime,
+    archive: module.archive,
+    commandLine: `run=console serial=warn ${flags.append ?? ''}`.trim(),
+    machine: machineOf(flags, extra),
+    seconds: flags.timeout,
+    signal: controller.signal,
+    onSerial: (bytes) => process.stdout.write(bytes),
+    ...(flags.qemu === undefined ? {} : { qemu: flags.qemu }),
+  });
+  if (flags.showCommand) process.stderr.write(`${shellText(started.command)}\n`);
+
+  const onInput = (bytes: Buffer): void => {
+    const escape = bytes.indexOf(ESCAPE_BYTE);
+    if (isTerminal && escape >= 0) {
+      abort();
+      return;
+    }
+    started.write(bytes);
+  };
+  // Ctrl-D once more when a pipe ends: who feeds a script wants its end to be the session's.
+  const onEnd = (): void => started.write('\r\x04');
+  if (isTerminal) input.setRawMode(true);
+  input.on('data', onInput);
+  input.once('end', onEnd);
+  input.resume();
+  try {
+    const { outcome, lines } = await started.result;
+    if (outcome.kind === 'interrupted') {
+      process.stdout.write('\r\n');
+      return STATUS.INTERRUPTED;
+    }
+    if (!isHeld(outcome)) {
+      for (const line of lines.filter((text) => text.startsWith('! '))) process.stderr.write(`${paint('red', mapStack(line))}\n`);
+      process.stderr.write(`${describeOutcome(outcome)}\n`);
+    }
+    return statusOf(outcome);
+  } finally {
+    if (isTerminal) input.setRawMode(false);
+    input.off('data', onInput).off('end', onEnd);
+    input.pause();
+    process.off('SIGTERM', abort).off('SIGHUP', abort).off('SIGINT', abort);
+  }
+}

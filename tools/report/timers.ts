@@ -1,0 +1,58 @@
+/** What the demonstration's records say of each timer. Computed from the single interrupts, not from the kernel's own sums. */
+import type { RecordOf, TraceRecord } from '../../kernel/trace/events.ts';
+import { histogram, histogramLines, showNanos, statistics, type Statistics } from './statistics.ts';
+
+export interface TimerReport {
+  readonly timer: RecordOf<'timer.start'>['fields']['timer'];
+  readonly route: string;
+  /** Nanoseconds. */
+  readonly nominalPeriod: number;
+  /** From one interrupt's stub to the next one's. */
+  readonly intervals: Statistics;
+  /** Of each interrupt's stub from its nominal instant. */
+  readonly errors: Statistics;
+  /** From the stub's first instructions to the handler's first statement in TypeScript. */
+  readonly latencies: Statistics;
+  readonly latencySamples: readonly number[];
+}
+
+export function timerReports(records: readonly TraceRecord[]): TimerReport[] {
+  const starts = records.filter((record) => record.event === 'timer.start');
+  return starts.flatMap(({ fields }) => {
+    const own = records.filter((record) => record.event === 'timer.interrupt' && record.fields.timer === fields.timer) as RecordOf<'timer.interrupt'>[];
+    const intervals = statistics(own.slice(1).map((record, index) => Number(record.fields.taken - own[index]!.fields.taken)));
+    const errors = statistics(own.map((record) => Number(record.fields.taken - record.fields.nominal)));
+    const latencySamples = own.map((record) => Number(record.at - record.fields.taken));
+    const latencies = statistics(latencySamples);
+    if (!intervals || !errors || !latencies) return [];
+    return [{ timer: fields.timer, route: fields.route, nominalPeriod: Number(fields.period), intervals, errors, latencies, latencySamples }];
+  });
+}
+
+/** The table as lines, at most 100 columns wide. */
+export function timerTable(reports: readonly TimerReport[]): string[] {
+  if (reports.length === 0) return [];
+  const rows: string[][] = [
+    ['timer', 'count', 'nominal', 'min', 'mean', 'max', 'jitter', 'worst error', 'latency', 'jitter'],
+    ...reports.map(({ timer, nominalPeriod, intervals, errors, latencies }) => [
+      timer,
+      String(intervals.count + 1),
+      showNanos(nominalPeriod),
+      showNanos(intervals.min),
+      showNanos(Math.round(intervals.mean)),
+      showNanos(intervals.max),
+      showNanos(intervals.jitter),
+      showNanos(Math.abs(errors.min) > Math.abs(errors.max) ? errors.min : errors.max),
+      showNanos(latencies.max),
+      showNanos(latencies.jitter),
+    ]),
+  ];
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  '));
+}
+
+const BINS = 12;
+
+export function latencyHistogram(report: TimerReport): string[] {
+  return histogramLines(histogram(report.latencySamples, BINS));
+}
