@@ -40,7 +40,9 @@ let text = readFileSync(join(source, 'quickjs.c'), 'utf8');
 for (const { why, find, replace, times } of EDITS) {
   const parts = text.split(find);
   if (parts.length - 1 !== times) {
-    console.error(`engine-edit: ${join(source, 'quickjs.c')} has ${parts.length - 1} places like\n  ${find}\nand ${times} were expected; wanted because: ${why}`);
+    console.error(
+      `engine-edit: ${join(source, 'quickjs.c')} has ${parts.length - 1} places like\n  ${find}\nand ${times} were expected; wanted because: ${why}`,
+    );
     process.exit(1);
   }
   text = parts.join(replace);

@@ -1,13 +1,13 @@
 /* The JavaScript engine on one CPU: its memory, its limits, the bundle, and what is said when it fails. */
 #include "engine.h"
+#include <stdio.h>
 #include <string.h>
 
 /* Kept back from the limit, so that an "out of memory" still becomes an Error with a stack. */
 #define HEAP_RESERVE (256 * KIB)
 /* C frames of the engine below the last JavaScript frame. */
 #define STACK_RESERVE (64 * KIB)
-#define BUNDLE_SOURCE "kernel.js"
-#define BUNDLE_BYTECODE "kernel.bytecode"
+#define KERNEL_PROGRAM "kernel"
 
 /* ---- Memory. The engine's own limit check is in its default functions, so it is made here. */
 
@@ -111,9 +111,9 @@ static uint8_t report_uncaught(struct cpu *cpu, const char *what)
     return code;
 }
 
-/* ---- The bundle. */
+/* ---- Programs: the bundle, and what it loads later. */
 
-static JSValue load_source(JSContext *context, const struct module_file *file)
+static JSValue parse_source(JSContext *context, const struct module_file *file)
 {
     /* The parser wants a zero byte behind the text. */
     char *text = js_malloc(context, file->length + 1);
@@ -121,21 +121,23 @@ static JSValue load_source(JSContext *context, const struct module_file *file)
         return JS_EXCEPTION;
     memcpy(text, file->data, file->length);
     text[file->length] = 0;
-    JSValue program = JS_Eval(context, text, file->length, BUNDLE_SOURCE, JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
+    JSValue program = JS_Eval(context, text, file->length, file->name, JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
     js_free(context, text);
     return program;
 }
 
-static JSValue load_bundle(struct cpu *cpu)
+JSValue engine_read_program(struct cpu *cpu, const char *name, bool *found)
 {
-    JSContext *context = cpu->context;
-    const struct module_file *file = boot_info_find(cpu->boot, BUNDLE_BYTECODE);
+    char file_name[PROGRAM_NAME_MAX + sizeof ".bytecode"];
+    snprintf(file_name, sizeof file_name, "%s.bytecode", name);
+    const struct module_file *file = boot_info_find(cpu->boot, file_name);
+    *found = true;
     if (file)
-        return JS_ReadObject(context, file->data, file->length, JS_READ_OBJ_BYTECODE);
-    file = boot_info_find(cpu->boot, BUNDLE_SOURCE);
-    if (file)
-        return load_source(context, file);
-    fatal(EXIT_BUNDLE_INVALID, "boot module: it holds neither %s nor %s", BUNDLE_BYTECODE, BUNDLE_SOURCE);
+        return JS_ReadObject(cpu->context, file->data, file->length, JS_READ_OBJ_BYTECODE);
+    snprintf(file_name, sizeof file_name, "%s.js", name);
+    file = boot_info_find(cpu->boot, file_name);
+    *found = file != NULL;
+    return file ? parse_source(cpu->context, file) : JS_UNDEFINED;
 }
 
 static int stop_evaluation(JSRuntime *runtime, void *opaque)
@@ -178,20 +180,22 @@ _Noreturn void engine_run(struct cpu *cpu)
     if (!context)
         fatal(EXIT_BOOT_INFO_INVALID, "heap of %lu KiB is too small for the engine", cpu->heap_limit / KIB);
 
-    JSValue program = load_bundle(cpu);
+    bool found;
+    JSValue program = engine_read_program(cpu, KERNEL_PROGRAM, &found);
+    if (!found)
+        fatal(EXIT_BUNDLE_INVALID, "boot module: it holds neither " KERNEL_PROGRAM ".bytecode nor " KERNEL_PROGRAM ".js");
     if (JS_IsException(program)) {
         report_uncaught(cpu, "bundle does not parse:");
         exit_machine(EXIT_BUNDLE_INVALID);
     }
-    JSValue result = JS_EvalFunction(context, program);
-    if (JS_IsException(result))
+    cpu->boot->typescript_tsc = read_tsc();
+    /* A program is one expression; its value is what it exports. */
+    JSValue exports = JS_EvalFunction(context, program);
+    if (JS_IsException(exports))
         exit_machine(report_uncaught(cpu, "uncaught"));
-
-    JSValue global = JS_GetGlobalObject(context);
-    JSValue bundle = JS_GetPropertyStr(context, global, "chronovisor");
-    JSValue main = JS_IsObject(bundle) ? JS_GetPropertyStr(context, bundle, "main") : JS_UNDEFINED;
+    JSValue main = JS_IsObject(exports) ? JS_GetPropertyStr(context, exports, "main") : JS_UNDEFINED;
     if (!JS_IsFunction(context, main))
-        fatal(EXIT_BUNDLE_INVALID, "bundle: it defines no function chronovisor.main");
+        fatal(EXIT_BUNDLE_INVALID, "bundle: it exports no function main");
     JSValue shims = shims_create(context);
     if (JS_IsException(shims) || JS_IsException(JS_Call(context, main, JS_UNDEFINED, 1, &shims)))
         exit_machine(report_uncaught(cpu, "uncaught"));

@@ -34,7 +34,9 @@ int main(int count, char **arguments)
         perror(arguments[1]);
         return 1;
     }
-    JSContext *context = JS_NewContext(JS_NewRuntime());
+    JSRuntime *runtime = JS_NewRuntime();
+    JS_SetStripInfo(runtime, JS_STRIP_SOURCE); /* the text of functions; nobody asks for it on the machine */
+    JSContext *context = JS_NewContext(runtime);
     JSValue program = JS_Eval(context, text, length, arguments[3], JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
     if (JS_IsException(program)) {
         JSValue error = JS_GetException(context), stack = JS_GetPropertyStr(context, error, "stack");

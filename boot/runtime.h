@@ -65,7 +65,8 @@ struct module_file { const char *name; const uint8_t *data; size_t length; };
 #define MODULE_FILES_MAX 64
 
 struct boot_info {
-    uint64_t entry_tsc;
+    uint64_t entry_tsc;         /* at the runtime's first instructions */
+    uint64_t typescript_tsc;    /* just before the bundle's first statement */
     uint64_t rsdp;              /* physical address, 0 if the loader gave none */
     char command_line[2048];
     struct memory_range ranges[MEMORY_RANGES_MAX]; /* sorted, not overlapping */
@@ -120,6 +121,7 @@ struct cpu {
     bool heap_reserve_open;   /* a failed allocation lets its Error use what is kept back */
     void *context;            /* JSContext */
     uint64_t evaluation_end;  /* TSC at which a limited evaluation is stopped, 0 = none */
+    uint64_t access_before, access_after; /* TSC around the last port or MMIO access of a shim */
     uint32_t panics;          /* how deep failures are nested */
     uint32_t number;
     uint64_t gdt[5];

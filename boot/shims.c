@@ -84,6 +84,15 @@ static bool get_bigint(JSContext *context, const char *shim, const char *name, J
 
 static struct cpu *cpu_of(JSContext *context) { return JS_GetContextOpaque(context); }
 
+/* Every access to a device is dated to a few instructions: what a reading means depends on when it was made. */
+#define DATED(cpu, access)                \
+    do {                                  \
+        uint64_t before = read_tsc();     \
+        access;                           \
+        (cpu)->access_after = read_tsc(); \
+        (cpu)->access_before = before;    \
+    } while (0)
+
 /* ---- Port I/O. */
 
 #define PORT_MOST 0xFFFF
@@ -95,7 +104,9 @@ static struct cpu *cpu_of(JSContext *context) { return JS_GetContextOpaque(conte
         uint64_t port;                                                                               \
         if (!get_integer(context, #name, "port", arguments[0], PORT_MOST, &port))                    \
             return JS_EXCEPTION;                                                                     \
-        return JS_NewUint32(context, read((uint16_t)port));                                          \
+        uint32_t value;                                                                              \
+        DATED(cpu_of(context), value = read((uint16_t)port));                                        \
+        return JS_NewUint32(context, value);                                                         \
     }
 
 #define PORT_OUT(name, write, type, most)                                                            \
@@ -106,7 +117,7 @@ static struct cpu *cpu_of(JSContext *context) { return JS_GetContextOpaque(conte
         if (!get_integer(context, #name, "port", arguments[0], PORT_MOST, &port) ||                  \
             !get_integer(context, #name, "value", arguments[1], most, &value))                       \
             return JS_EXCEPTION;                                                                     \
-        write((uint16_t)port, (type)value);                                                          \
+        DATED(cpu_of(context), write((uint16_t)port, (type)value));                                  \
         return JS_UNDEFINED;                                                                         \
     }
 
@@ -167,7 +178,7 @@ static bool get_mmio_address(JSContext *context, const char *shim, JSValueConst 
         type value;                                                                                  \
         if (!get_mmio_address(context, #name, arguments[0], width, &address))                        \
             return JS_EXCEPTION;                                                                     \
-        __asm__ volatile(instruction " %1, %0" : constraint(value) : "m"(*(volatile type *)address)); \
+        DATED(cpu_of(context), __asm__ volatile(instruction " %1, %0" : constraint(value) : "m"(*(volatile type *)address))); \
         return box(context, value);                                                                  \
     }
 
@@ -179,7 +190,7 @@ static bool get_mmio_address(JSContext *context, const char *shim, JSValueConst 
         if (!get_mmio_address(context, #name, arguments[0], width, &address) ||                      \
             !get(context, #name, "value", arguments[1], __VA_ARGS__ &value))                         \
             return JS_EXCEPTION;                                                                     \
-        __asm__ volatile(instruction " %1, %0" : "=m"(*(volatile type *)address) : constraint((type)value)); \
+        DATED(cpu_of(context), __asm__ volatile(instruction " %1, %0" : "=m"(*(volatile type *)address) : constraint((type)value))); \
         return JS_UNDEFINED;                                                                         \
     }
 
@@ -192,6 +203,19 @@ MMIO_WRITE(mmioWrite8, uint8_t, 1, "movb", "q", get_integer, 0xFF,)
 MMIO_WRITE(mmioWrite16, uint16_t, 2, "movw", "r", get_integer, 0xFFFF,)
 MMIO_WRITE(mmioWrite32, uint32_t, 4, "movl", "r", get_integer, 0xFFFFFFFF,)
 MMIO_WRITE(mmioWrite64, uint64_t, 8, "movq", "r", get_bigint,)
+
+SHIM(accessTsc)
+{
+    UNUSED_ARGUMENTS;
+    return JS_NewBigInt64(context, (int64_t)cpu_of(context)->access_after);
+}
+
+SHIM(accessTicks)
+{
+    UNUSED_ARGUMENTS;
+    const struct cpu *cpu = cpu_of(context);
+    return JS_NewInt64(context, (int64_t)(cpu->access_after - cpu->access_before));
+}
 
 /* ---- CPU. */
 
@@ -394,6 +418,12 @@ SHIM(entryTsc)
     return JS_NewBigInt64(context, (int64_t)cpu_of(context)->boot->entry_tsc);
 }
 
+SHIM(typescriptTsc)
+{
+    UNUSED_ARGUMENTS;
+    return JS_NewBigInt64(context, (int64_t)cpu_of(context)->boot->typescript_tsc);
+}
+
 SHIM(rsdpAddress)
 {
     UNUSED_ARGUMENTS;
@@ -435,6 +465,28 @@ SHIM(moduleFile)
     const struct module_file *file = boot_info_find(cpu_of(context)->boot, name);
     JS_FreeCString(context, name);
     return file ? JS_NewArrayBufferCopy(context, file->data, file->length) : JS_UNDEFINED;
+}
+
+SHIM(loadProgram)
+{
+    UNUSED_ARGUMENTS;
+    size_t length;
+    bool found;
+    if (!JS_IsString(arguments[0])) {
+        wrong_type(context, "loadProgram", "name", arguments[0], "a string");
+        return JS_EXCEPTION;
+    }
+    const char *name = JS_ToCStringLen(context, &length, arguments[0]);
+    if (!name)
+        return JS_EXCEPTION;
+    JSValue program = JS_UNDEFINED;
+    found = false;
+    if (length <= PROGRAM_NAME_MAX)
+        program = engine_read_program(cpu_of(context), name, &found);
+    if (!found)
+        program = JS_ThrowRangeError(context, "loadProgram: the boot module has no program %s", name);
+    JS_FreeCString(context, name);
+    return JS_IsException(program) ? program : JS_EvalFunction(context, program);
 }
 
 /* ---- Engine. */
@@ -513,6 +565,8 @@ static const JSCFunctionListEntry shims[] = {
     ENTRY(mmioWrite16, 2),
     ENTRY(mmioWrite32, 2),
     ENTRY(mmioWrite64, 2),
+    ENTRY(accessTsc, 0),
+    ENTRY(accessTicks, 0),
     ENTRY(rdtsc, 0),
     ENTRY(rdtscOrdered, 0),
     ENTRY(rdmsr, 1),
@@ -528,9 +582,11 @@ static const JSCFunctionListEntry shims[] = {
     ENTRY(interruptsLost, 0),
     ENTRY(commandLine, 0),
     ENTRY(entryTsc, 0),
+    ENTRY(typescriptTsc, 0),
     ENTRY(rsdpAddress, 0),
     ENTRY(memoryMap, 0),
     ENTRY(moduleFile, 1),
+    ENTRY(loadProgram, 1),
     ENTRY(heapUsed, 0),
     ENTRY(heapLimit, 0),
     ENTRY(collectGarbage, 0),

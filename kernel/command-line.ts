@@ -12,7 +12,8 @@ export interface CommandLine {
   readonly frames: 'auto' | 'off';
 }
 
-export type CommandLineResult = { readonly ok: true; readonly value: CommandLine } | { readonly ok: false; readonly problems: readonly string[] };
+export type CommandLineResult =
+  { readonly ok: true; readonly value: CommandLine } | { readonly ok: false; readonly problems: readonly string[] };
 
 const RUNS = ['demonstration', 'console', 'nothing'] as const;
 

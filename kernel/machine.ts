@@ -9,7 +9,7 @@ import { probeHpet, type Hpet } from './drivers/hpet.ts';
 import { probeIoApic, type IoApic } from './drivers/ioapic-82093aa.ts';
 import { probeLocalApic, type LocalApic } from './drivers/local-apic.ts';
 import { PIC_BASE, probePic, type Pic } from './drivers/pic-8259a.ts';
-import { NMI_SC_PORT, PIT_BASE, probePit, type Pit } from './drivers/pit-8254.ts';
+import { PIT_BASE, probePit, type Pit } from './drivers/pit-8254.ts';
 import { probePmTimer, type PmTimer } from './drivers/pm-timer.ts';
 import { COM1, probeUart, type Uart } from './drivers/uart-16550.ts';
 import { createMmio } from './hw/mmio.ts';
@@ -26,9 +26,9 @@ import { IOAPIC } from './regs/i82093aa.ts';
 import { HPET } from './regs/ia-pc-hpet.ts';
 import { APIC_BASE, APIC_BASE_MSR, LAPIC } from './regs/local-apic.ts';
 import { UART } from './regs/pc16550d.ts';
-import { measureFrequency, type ReferenceCounter } from './time/calibration.ts';
+import { measureByTsc, measureTsc, type ReferenceCounter } from './time/calibration.ts';
 import { frequency, ticksToNanos, type Frequency } from './time/frequency.ts';
-import { instant, millis, nanos, ticks, type Instant } from './time/units.ts';
+import { instant, nanos, ticks, type Instant } from './time/units.ts';
 import { EVENTS } from './trace/events.ts';
 import { createTrace, type LineSink, type Trace } from './trace/trace.ts';
 import { encodeUtf8 } from './trace/utf8.ts';
@@ -58,13 +58,13 @@ export interface Machine {
 
 /** Records that the ring holds: the demonstration's 3,000 and the machine's description, with room. 64 bytes each. */
 const RING_CAPACITY = 8192;
-/** The PIT's stopwatch has 16 bits: 54.9 ms. */
-const PIT_REACH = millis(40);
-const PM_TIMER_REACH = millis(1000);
 const ASSUMED_TSC_HZ = 1_000_000_000n;
 
 /** Opens the trace: before everything else, so that everything else can be seen. */
-export function openTrace(shims: Shims, { serial, frames }: Pick<CommandLine, 'serial' | 'frames'>): { trace: Trace; uart: Uart | undefined } {
+export function openTrace(
+  shims: Shims,
+  { serial, frames }: Pick<CommandLine, 'serial' | 'frames'>,
+): { trace: Trace; uart: Uart | undefined } {
   const uart = probeUart(createPorts(shims, COM1.BASE, UART.COUNT));
   const hasDebugConsole = frames === 'auto' && shims.in8(DEBUG_CONSOLE_PORT) === DEBUG_CONSOLE_PORT;
   const lines: LineSink | undefined =
@@ -74,7 +74,9 @@ export function openTrace(shims: Shims, { serial, frames }: Pick<CommandLine, 's
     bootStamp: shims.entryTsc(),
     cpu: 0,
     capacity: RING_CAPACITY,
-    frames: hasDebugConsole ? { write: (buffer, offset, length) => shims.outBlock8(DEBUG_CONSOLE_PORT, buffer, offset, length) } : undefined,
+    frames: hasDebugConsole
+      ? { write: (buffer, offset, length) => shims.outBlock8(DEBUG_CONSOLE_PORT, buffer, offset, length) }
+      : undefined,
     lines,
   });
   return { trace, uart };
@@ -100,8 +102,14 @@ function findAcpi(shims: Shims, trace: Trace): AcpiDiscovery {
   const firmware = memory
     .filter(({ address, length, kind }) => kind === 'reserved' && address >= 0x80000 && address + length <= 0x100000)
     .map(({ address, length }) => ({ address, length }));
-  const acpi = discoverAcpi({ view: (address, length) => new DataView(shims.physicalView(address, length)) }, shims.rsdpAddress(), firmware);
-  if (acpi.found) for (const table of acpi.tables) trace.record(EVENTS.acpiTable, table.signature, table.address, table.length, table.checksumValid ? 'ok' : 'wrong');
+  const acpi = discoverAcpi(
+    { view: (address, length) => new DataView(shims.physicalView(address, length)) },
+    shims.rsdpAddress(),
+    firmware,
+  );
+  if (acpi.found)
+    for (const table of acpi.tables)
+      trace.record(EVENTS.acpiTable, table.signature, table.address, table.length, table.checksumValid ? 'ok' : 'wrong');
   else absent(trace, 'acpi', 'no root pointer: the loader gave none and none was found');
   for (const { table, address, what } of acpi.problems) trace.record(EVENTS.acpiProblem, table, address, what);
   return acpi;
@@ -123,7 +131,8 @@ function findIoApics(shims: Shims, trace: Trace, acpi: AcpiDiscovery): IoApic[] 
   if (described.length === 0) absent(trace, 'ioapic', 'no ACPI MADT tells of one');
   return described.flatMap(({ address, gsiBase }) => {
     const ioApic = probeIoApic(createMmio(shims, address, IOAPIC.LENGTH), gsiBase);
-    if (ioApic) found(trace, 'ioapic', address, `${ioApic.inputCount} inputs from GSI ${gsiBase}, version 0x${ioApic.version.toString(16)}`);
+    if (ioApic)
+      found(trace, 'ioapic', address, `${ioApic.inputCount} inputs from GSI ${gsiBase}, version 0x${ioApic.version.toString(16)}`);
     else absent(trace, 'ioapic', `nothing answers at 0x${address.toString(16)}`);
     return ioApic ? [ioApic] : [];
   });
@@ -135,7 +144,12 @@ function findHpet(shims: Shims, trace: Trace, acpi: AcpiDiscovery): Hpet | undef
   const probe = probeHpet(createMmio(shims, table.baseAddress, HPET.LENGTH));
   if (!probe.found) return absent(trace, 'hpet', `at 0x${table.baseAddress.toString(16)}: ${probe.reason}`);
   const { hpet } = probe;
-  found(trace, 'hpet', table.baseAddress, `${hpet.timerCount} timers, ${hpet.width} bits, routes 0x${hpet.routes.toString(16)}${hpet.canReplaceLegacy ? ', legacy replacement' : ''}`);
+  found(
+    trace,
+    'hpet',
+    table.baseAddress,
+    `${hpet.timerCount} timers, ${hpet.width} bits, routes 0x${hpet.routes.toString(16)}${hpet.canReplaceLegacy ? ', legacy replacement' : ''}`,
+  );
   reportFrequency(trace, 'hpet', hpet.frequency);
   return hpet;
 }
@@ -155,19 +169,12 @@ function findPmTimer(shims: Shims, trace: Trace, acpi: AcpiDiscovery): PmTimer |
 
 /** The best clock of known frequency: the finest first. */
 function pickReference(hpet: Hpet | undefined, pmTimer: PmTimer | undefined, pit: Pit | undefined): ReferenceCounter | undefined {
-  if (hpet) return { name: 'hpet', frequency: hpet.frequency, read: hpet.counter, wrap: 1n << BigInt(hpet.width), reach: millis(1000) };
-  if (pmTimer) {
-    return { name: 'pm-timer', frequency: pmTimer.frequency, read: () => BigInt(pmTimer.counter()), wrap: 1n << BigInt(pmTimer.width), reach: PM_TIMER_REACH };
-  }
+  if (hpet) return { name: 'hpet', frequency: hpet.frequency, read: hpet.counter, width: hpet.width };
+  if (pmTimer) return { name: 'pm-timer', frequency: pmTimer.frequency, read: () => BigInt(pmTimer.counter()), width: pmTimer.width };
   if (pit) {
-    return {
-      name: 'pit',
-      frequency: pit.frequency,
-      start: pit.startStopwatch,
-      read: () => BigInt(pit.stopwatch() ?? 0xffff),
-      wrap: 0x1_0000n,
-      reach: PIT_REACH,
-    };
+    // Counter 0 over its whole range; its interrupt is masked.
+    pit.startPeriodic(0x1_0000);
+    return { name: 'pit', frequency: pit.frequency, read: () => BigInt(0x1_0000 - pit.counter()), width: 16 };
   }
   return undefined;
 }
@@ -187,28 +194,33 @@ export function findMachine(shims: Shims, trace: Trace, uart: Uart | undefined):
   const localApic = findLocalApic(shims, trace, cpu);
   const ioApics = findIoApics(shims, trace, acpi);
 
-  const pit = probePit(createPorts(shims, PIT_BASE, PIT.COUNT), createPorts(shims, NMI_SC_PORT, 1));
+  const pit = probePit(createPorts(shims, PIT_BASE, PIT.COUNT));
   if (pit) {
     found(trace, 'pit', PIT_BASE, '8254');
     reportFrequency(trace, 'pit', pit.frequency);
-  } else absent(trace, 'pit', 'counter 2 does not move');
+  } else absent(trace, 'pit', 'counter 0 does not move');
   const hpet = findHpet(shims, trace, acpi);
   const pmTimer = findPmTimer(shims, trace, acpi);
 
   const reference = pickReference(hpet, pmTimer, pit);
-  const measured = reference && cpu.hasTsc ? measureFrequency('tsc', shims.rdtsc, reference) : undefined;
+  const measured = reference && cpu.hasTsc ? measureTsc(shims, reference) : undefined;
   const tscFrequency = measured ?? frequency(ASSUMED_TSC_HZ, 1n, 'architectural', 'assumed: nothing to measure it against');
   if (!measured) trace.record(EVENTS.warning, 'the TSC has nothing to be measured against: stamps are shown as if it ran at 1 GHz');
   found(trace, 'tsc', 0, cpu.hasInvariantTsc ? 'invariant' : 'not invariant: may change or stop with the CPU');
   reportFrequency(trace, 'tsc', tscFrequency);
 
   let localApicFrequency: Frequency | undefined;
-  if (localApic && reference) {
+  if (localApic && measured) {
     localApic.startFree(0xffff_ffff);
-    localApicFrequency = measureFrequency('lapic', () => BigInt(0xffff_ffff - localApic.currentCount()), reference);
-    localApic.stop();
+    const elapsed = { name: 'lapic', width: 32, read: () => BigInt(0xffff_ffff - localApic.currentCount()) };
+    localApicFrequency = measureByTsc(shims, elapsed, tscFrequency);
     if (localApicFrequency) reportFrequency(trace, 'lapic', localApicFrequency);
+    else absent(trace, 'lapic timer', 'the count does not move');
+    localApic.measureReload();
+    if (localApic.reloadTicks() > 0)
+      trace.record(EVENTS.log, `lapic: in periodic mode a period has ${localApic.reloadTicks()} tick more than the initial count`);
   }
+  pit?.stop();
 
   const entry = shims.entryTsc();
   const toInstant = (tsc: bigint): Instant => instant(ticksToNanos(tscFrequency, ticks(tsc - entry)));

@@ -1,6 +1,5 @@
 /** The kernel's entry: what the runtime calls with the shims. */
 import { parseCommandLine } from './command-line.ts';
-import { runConsole } from './console/console.ts';
 import { runDemonstration } from './demonstration/demonstration.ts';
 import { EXIT } from './hw/exit.ts';
 import type { Shims } from './hw/shims.ts';
@@ -8,12 +7,15 @@ import { findMachine, openTrace } from './machine.ts';
 import { EVENTS } from './trace/events.ts';
 import { VERSION } from './version.ts';
 
+/** A program of its own, so that a boot without prompt does not load it (tools/build/bundle.ts, PROGRAMS). */
+type ConsoleProgram = typeof import('./console/console.ts');
+
 export function main(shims: Shims): void {
   const started = shims.rdtsc();
   const text = shims.commandLine();
   const command = parseCommandLine(text);
   const { trace, uart } = openTrace(shims, command.ok ? command.value : { serial: 'info', frames: 'auto' });
-  trace.recordAt(started, EVENTS.kernelStart, VERSION, text);
+  trace.recordAt(started, EVENTS.kernelStart, VERSION, text, shims.typescriptTsc());
 
   function exit(code: number, reason: string): never {
     trace.record(EVENTS.kernelExit, code, reason);
@@ -26,7 +28,7 @@ export function main(shims: Shims): void {
     trace.flush();
     if (!command.ok) exit(EXIT.FAILED, `command line: ${command.problems.join('; ')}`);
     if (command.value.run === 'demonstration') runDemonstration(machine, command.value.count);
-    if (command.value.run === 'console') runConsole(machine);
+    if (command.value.run === 'console') (shims.loadProgram('console') as ConsoleProgram).runConsole(machine);
     exit(EXIT.OK, 'done');
   } catch (error) {
     // What led to the error is worth more than the rest; the runtime reports the error itself.

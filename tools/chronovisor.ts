@@ -7,6 +7,9 @@ import { addLogCommand } from './commands/log.ts';
 import { addRunCommand } from './commands/run.ts';
 import { BuildError, CannotRunError, STATUS, UsageError } from './errors.ts';
 
+// Who reads our output may stop reading (`| head`): nobody is left to tell, so leave, taking QEMU along.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? STATUS.HELD : STATUS.CANNOT_RUN));
+
 async function main(): Promise<number> {
   let status: number = STATUS.HELD;
   const setStatus = (value: number): void => {

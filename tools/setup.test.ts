@@ -17,8 +17,7 @@ const RUN_LIMIT_MS = 20_000;
 
 /** What setup.sh uses of the system itself. */
 const REAL_COMMANDS = (
-  'bash cat dirname env flock grep ln mkdir mktemp mv readlink rm sed sh sha256sum sleep tail tar ' +
-  'timeout touch uname xz awk'
+  'bash cat dirname env flock grep ln mkdir mktemp mv readlink rm sed sh sha256sum sleep tail tar ' + 'timeout touch uname xz awk'
 ).split(' ');
 
 /** Tools that setup.sh only looks for. */
@@ -106,10 +105,7 @@ class Machine {
 
   stampModules(): void {
     this.write('node_modules/.package-lock.json', '{}\n');
-    this.write(
-      'node_modules/.setup-stamp',
-      `package-lock ${sha256(this.read('package-lock.json'))} node 20\n`,
-    );
+    this.write('node_modules/.setup-stamp', `package-lock ${sha256(this.read('package-lock.json'))} node 20\n`);
   }
 
   /** An npm whose `ci` works, and says in the file `npm-calls` that it was called. */
@@ -221,9 +217,7 @@ describe('Debian packages', { timeout: TEST_LIMIT_MS }, () => {
     expect(status).toBe(3);
     expect(stdout).toBe('');
     expect(stderr).toContain('missing: qemu-system-x86_64 musl-gcc;');
-    expect(stderr.split('\n')).toContain(
-      'setup: next: sudo apt-get install -y --no-install-recommends qemu-system-x86 musl-tools',
-    );
+    expect(stderr.split('\n')).toContain('setup: next: sudo apt-get install -y --no-install-recommends qemu-system-x86 musl-tools');
     expect(stderr).not.toContain('was called');
   });
 
@@ -585,20 +579,17 @@ Signed-By: /some/key.gpg`,
     expect(machine.has('.cache')).toBe(false);
   });
 
-  it.each(['2024-01-13', undefined])(
-    'may be of version %s in QUICKJS_SRC, with a warning',
-    async (version) => {
-      const machine = newMachine();
-      machine.write('other/quickjs.c', '');
-      if (version !== undefined) machine.write('other/VERSION', `${version}\n`);
+  it.each(['2024-01-13', undefined])('may be of version %s in QUICKJS_SRC, with a warning', async (version) => {
+    const machine = newMachine();
+    machine.write('other/quickjs.c', '');
+    if (version !== undefined) machine.write('other/VERSION', `${version}\n`);
 
-      const { status, stderr } = await machine.run([], { QUICKJS_SRC: 'other' });
+    const { status, stderr } = await machine.run([], { QUICKJS_SRC: 'other' });
 
-      expect(status).toBe(0);
-      expect(stderr).toContain(`warning: QuickJS in ${machine.path('other')}`);
-      expect(stderr).toContain(version ?? 'unknown');
-    },
-  );
+    expect(status).toBe(0);
+    expect(stderr).toContain(`warning: QuickJS in ${machine.path('other')}`);
+    expect(stderr).toContain(version ?? 'unknown');
+  });
 
   it('has to be in QUICKJS_SRC', async () => {
     const machine = newMachine();
@@ -612,8 +603,7 @@ Signed-By: /some/key.gpg`,
 
   it('is where --quickjs-path says', async () => {
     const machine = newMachine();
-    const pathWith = async (env: Record<string, string>) =>
-      (await machine.run(['--quickjs-path'], env)).stdout;
+    const pathWith = async (env: Record<string, string>) => (await machine.run(['--quickjs-path'], env)).stdout;
 
     expect(await pathWith({})).toBe(`${machine.path('.cache/quickjs-2025.04.26')}\n`);
     expect(await pathWith({ QUICKJS_SRC: '' })).toBe(`${machine.path('.cache/quickjs-2025.04.26')}\n`);

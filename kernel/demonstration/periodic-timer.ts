@@ -14,12 +14,9 @@ export interface PeriodicTimer {
   readonly frequency: Frequency;
   /** Ticks from one interrupt to the next: the wanted period rounded to the nearest. */
   readonly period: Ticks;
-  connect(handler: InterruptHandler): InterruptLine | undefined;
-  /**
-   * Starts counting.
-   * @returns TSC at which the first period began: the middle between two readings around the access that
-   * starts it, or derived from the main counter
-   */
+  /** Ways that its interrupt can go, the likeliest first; masked. Undefined beyond the last. */
+  connect(handler: InterruptHandler, attempt: number): InterruptLine | undefined;
+  /** Starts counting. @returns TSC at which the first period began, to a few instructions and a tick */
   start(line: InterruptLine): bigint;
   stop(): void;
 }
@@ -33,26 +30,27 @@ function nearestTicks(frequency: Frequency, period: Nanos): Ticks {
 }
 
 function pitTimer(machine: Machine, period: Nanos): PeriodicTimer | undefined {
-  const { pit, shims, router } = machine;
+  const { pit, shims, router, tscFrequency } = machine;
   if (!pit) return undefined;
   const count = nearestTicks(pit.frequency, period);
   return {
     name: 'pit',
     frequency: pit.frequency,
     period: count,
-    connect: (handler) => router.connectIsa(PIT_IRQ, handler),
+    connect: (handler, attempt) => router.connectIsa(PIT_IRQ, handler, attempt),
     start: (line) => {
       line.enable();
       pit.startPeriodic(Number(count));
-      // The count is loaded by the call's last access, a port write: one shim's way back to here.
-      return shims.rdtsc();
+      // Intel 8254, "Mode 2: Rate Generator": OUT goes low N clocks after the count is written and high, which is
+      // the interrupt, one clock later; from then on every N clocks.
+      return shims.accessTsc() + convertTicks(ticks(1n), pit.frequency, tscFrequency);
     },
     stop: pit.stop,
   };
 }
 
 function hpetTimer(machine: Machine, period: Nanos): PeriodicTimer | undefined {
-  const { hpet, shims, router, tscFrequency } = machine;
+  const { hpet, shims, router } = machine;
   if (!hpet) return undefined;
   const count = nearestTicks(hpet.frequency, period);
   // Legacy replacement silences the PIT, which shares the route; an input of its own is better where there is one.
@@ -61,18 +59,17 @@ function hpetTimer(machine: Machine, period: Nanos): PeriodicTimer | undefined {
     name: 'hpet',
     frequency: hpet.frequency,
     period: count,
-    connect: (handler) => {
-      if (ownInput !== undefined) return router.connectGsi(ownInput, handler);
-      return hpet.canReplaceLegacy ? router.connectIsa(PIT_IRQ, handler) : undefined;
+    connect: (handler, attempt) => {
+      if (ownInput !== undefined) return attempt === 0 ? router.connectGsi(ownInput, handler) : undefined;
+      return hpet.canReplaceLegacy ? router.connectIsa(PIT_IRQ, handler, attempt) : undefined;
     },
     start: (line) => {
       line.enable();
-      const before = shims.rdtsc();
       const counter = hpet.counter();
-      const after = shims.rdtsc();
+      const stamp = shims.accessTsc();
       const first = ticks(counter + count);
       hpet.startPeriodic(first, Number(count), ownInput ?? 'legacy');
-      return (before + after) / 2n + convertTicks(ticks(first - counter), hpet.frequency, tscFrequency) - convertTicks(count, hpet.frequency, tscFrequency);
+      return stamp;
     },
     stop: hpet.stop,
   };
@@ -86,7 +83,8 @@ function localApicTimer(machine: Machine, period: Nanos): PeriodicTimer | undefi
     name: 'lapic',
     frequency: localApicFrequency,
     period: count,
-    connect: (handler) => {
+    connect: (handler, attempt) => {
+      if (attempt > 0) return undefined;
       dispatcher.setHandler(VECTOR.LOCAL_TIMER, handler, localApic.endOfInterrupt);
       return {
         vector: VECTOR.LOCAL_TIMER,
@@ -97,7 +95,7 @@ function localApicTimer(machine: Machine, period: Nanos): PeriodicTimer | undefi
     },
     start: (line) => {
       localApic.startPeriodic(line.vector, Number(count));
-      return shims.rdtsc();
+      return shims.accessTsc();
     },
     stop: localApic.stop,
   };

@@ -46,7 +46,10 @@ export function probeIoApic(mmio: Mmio, gsiBase: number): IoApic | undefined {
       // Masked first: between the two halves the entry would be half old, half new.
       write(low(input), REDIRECTION.MASKED);
       write(low(input) + 1, (destination << 24) >>> 0);
-      write(low(input), REDIRECTION.MASKED | vector | (isLevel ? REDIRECTION.TRIGGER_LEVEL : 0) | (isActiveLow ? REDIRECTION.INTPOL_LOW : 0));
+      write(
+        low(input),
+        REDIRECTION.MASKED | vector | (isLevel ? REDIRECTION.TRIGGER_LEVEL : 0) | (isActiveLow ? REDIRECTION.INTPOL_LOW : 0),
+      );
     },
     mask: (input) => write(low(input), read(low(input)) | REDIRECTION.MASKED),
     unmask: (input) => write(low(input), read(low(input)) & ~REDIRECTION.MASKED),

@@ -1,10 +1,9 @@
-/** 8254 PIT as wired in a PC. Used here: counter 0 as rate generator, counter 2 for measuring. Not used: BCD, modes 1 and 3 to 5, read-back. */
+/** 8254 PIT as wired in a PC. Used here: counter 0 as rate generator. Not used: the other counters, BCD, modes 1 and 3 to 5, read-back. */
 import type { Ports } from '../hw/ports.ts';
-import { CONTROL, MODE, NMI_SC, PIT, PIT_HZ } from '../regs/i8254.ts';
+import { CONTROL, MODE, PIT, PIT_HZ } from '../regs/i8254.ts';
 import { frequency, type Frequency } from '../time/frequency.ts';
 
 export const PIT_BASE = 0x40;
-export const NMI_SC_PORT = 0x61;
 export const PIT_IRQ = 0;
 
 /** Latches of an absent or stopped counter before it is called that. A count is 838 ns, a latch and two reads at least 1 us. */
@@ -18,10 +17,6 @@ export interface Pit {
   stop(): void;
   /** Counter 0, latched. In mode 2 it counts from the reload value down to 1. */
   counter(): number;
-  /** Counter 2, mode 0, gate on: counts down from 65535. For spans under 54 ms. */
-  startStopwatch(): void;
-  /** Ticks since startStopwatch; undefined once the counter has gone past 0. */
-  stopwatch(): number | undefined;
 }
 
 function controlWord(counter: number, mode: number): number {
@@ -29,7 +24,7 @@ function controlWord(counter: number, mode: number): number {
 }
 
 /** @returns undefined if no counter moves at these ports */
-export function probePit(ports: Ports, speaker: Ports): Pit | undefined {
+export function probePit(ports: Ports): Pit | undefined {
   function writeCount(counter: number, count: number): void {
     // 65536 is written as 0. The count is loaded with the second byte.
     ports.write8(counter, count & 0xff);
@@ -40,22 +35,6 @@ export function probePit(ports: Ports, speaker: Ports): Pit | undefined {
     const low = ports.read8(counter);
     return low | (ports.read8(counter) << 8);
   }
-
-  function stopwatch(): number | undefined {
-    const elapsed = 0xffff - latched(PIT.COUNTER_2);
-    return (speaker.read8(0) & NMI_SC.TMR2_OUT_STS) === 0 ? elapsed : undefined;
-  }
-  function startStopwatch(): void {
-    speaker.write8(0, (speaker.read8(0) & ~NMI_SC.SPKR_DAT_EN) | NMI_SC.TIM_CNT2_EN);
-    ports.write8(PIT.CONTROL, controlWord(PIT.COUNTER_2, MODE.INTERRUPT_ON_TERMINAL_COUNT));
-    writeCount(PIT.COUNTER_2, 0xffff);
-  }
-
-  startStopwatch();
-  const first = latched(PIT.COUNTER_2);
-  let isMoving = false;
-  for (let read = 0; read < MOVING_READS && !isMoving; read++) isMoving = latched(PIT.COUNTER_2) < first;
-  if (!isMoving) return undefined;
 
   const pit: Pit = {
     frequency: frequency(PIT_HZ, 1n, 'architectural', 'PC/AT, 14.31818 MHz / 12'),
@@ -72,10 +51,12 @@ export function probePit(ports: Ports, speaker: Ports): Pit | undefined {
       ports.write8(PIT.CONTROL, controlWord(PIT.COUNTER_0, MODE.INTERRUPT_ON_TERMINAL_COUNT));
     },
     counter: () => latched(PIT.COUNTER_0),
-    startStopwatch,
-    stopwatch,
   };
-  // Firmware leaves the 18.2 Hz tick running.
+
+  pit.startPeriodic(0x1_0000);
+  const first = pit.counter();
+  let isMoving = false;
+  for (let read = 0; read < MOVING_READS && !isMoving; read++) isMoving = pit.counter() !== first;
   pit.stop();
-  return pit;
+  return isMoving ? pit : undefined;
 }

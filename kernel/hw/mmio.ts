@@ -18,7 +18,9 @@ export function createMmio(shims: Shims, base: number, length: number): Mmio {
   const last32 = length - 4;
   const last64 = length - 8;
   function outside(offset: number): never {
-    throw new RangeError(`register offset 0x${offset.toString(16)} of a device with 0x${length.toString(16)} bytes at 0x${base.toString(16)}`);
+    throw new RangeError(
+      `register offset 0x${offset.toString(16)} of a device with 0x${length.toString(16)} bytes at 0x${base.toString(16)}`,
+    );
   }
   return {
     base,

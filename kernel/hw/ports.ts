@@ -14,7 +14,8 @@ export interface Ports {
 export function createPorts(shims: Shims, base: number, count: number): Ports {
   const { in8, out8, in32, outBlock8 } = shims;
   function port(offset: number): number {
-    if (offset < 0 || offset >= count) throw new RangeError(`port offset ${offset} of a device with ${count} ports at 0x${base.toString(16)}`);
+    if (offset < 0 || offset >= count)
+      throw new RangeError(`port offset ${offset} of a device with ${count} ports at 0x${base.toString(16)}`);
     return base + offset;
   }
   return {

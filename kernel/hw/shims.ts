@@ -29,6 +29,11 @@ export interface Shims {
   mmioWrite32(address: number, value: number): void;
   mmioWrite64(address: number, value: bigint): void;
 
+  /** TSC right after the last port or memory-mapped access (not outBlock8): dates a reading to a few instructions. */
+  accessTsc(): bigint;
+  /** TSC ticks that this access took. More than usual: something held it up. */
+  accessTicks(): number;
+
   /** The time-stamp counter, in its own ticks. */
   rdtsc(): bigint;
   /** The same, not before earlier instructions are done and not after later ones have begun (LFENCE on both sides). */
@@ -66,12 +71,16 @@ export interface Shims {
   commandLine(): string;
   /** TSC at the runtime's first instructions: "boot" in "since boot". */
   entryTsc(): bigint;
+  /** TSC just before the bundle's first statement. */
+  typescriptTsc(): bigint;
   /** Physical address of the ACPI root pointer, as the loader told it; 0 if it did not. */
   rsdpAddress(): number;
   /** The machine's memory below and above 4 GiB, sorted by address. */
   memoryMap(): MemoryRange[];
   /** A copy of a file of the boot module; undefined if it has none of that name. */
   moduleFile(name: string): ArrayBuffer | undefined;
+  /** Evaluates a program of the boot module and returns what it exports: for what only some runs need. RangeError if there is none. */
+  loadProgram(name: string): unknown;
 
   /** Bytes in use on this CPU's JavaScript heap. */
   heapUsed(): number;

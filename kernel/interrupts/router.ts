@@ -19,8 +19,12 @@ export interface InterruptLine {
 }
 
 export interface Router {
-  /** Connects an ISA interrupt, 0 to 15, masked. @returns undefined if there is no controller for it */
-  connectIsa(irq: number, handler: InterruptHandler): InterruptLine | undefined;
+  /**
+   * Connects an ISA interrupt, 0 to 15, masked.
+   * @param attempt 0 for the way that ACPI tells; higher ones for the ways that are usual where ACPI tells wrong or nothing
+   * @returns undefined if there is no such way
+   */
+  connectIsa(irq: number, handler: InterruptHandler, attempt?: number): InterruptLine | undefined;
   /** Connects a global system interrupt as edge-triggered, active high, masked. @returns undefined if no I/O APIC has it */
   connectGsi(gsi: number, handler: InterruptHandler): InterruptLine | undefined;
   /** Highest GSI of those whose bit is set in `mask` that an I/O APIC has; undefined if none. */
@@ -84,11 +88,17 @@ export function createRouter({ dispatcher, localApic, ioApics, pic, madt }: Rout
   }
 
   return {
-    connectIsa: (irq, handler) => {
-      if (ioApics.length === 0) return throughPic(irq, handler);
-      // Without an override, ISA interrupt n is GSI n, edge-triggered and active high.
-      const override = madt?.sourceOverrides.find((entry) => entry.irq === irq);
-      return throughIoApic(override?.gsi ?? irq, override?.trigger === 'level', override?.polarity === 'low', handler);
+    connectIsa: (irq, handler, attempt = 0) => {
+      const ways: (() => InterruptLine | undefined)[] = [];
+      if (ioApics.length > 0) {
+        // Without an override, ISA interrupt n is GSI n, edge-triggered and active high.
+        const override = madt?.sourceOverrides.find((entry) => entry.irq === irq);
+        ways.push(() => throughIoApic(override?.gsi ?? irq, override?.trigger === 'level', override?.polarity === 'low', handler));
+        // QEMU's microvm lacks the override, but its I/O APIC has IRQ 0 at input 2 like a PC's.
+        if (irq === 0 && !override) ways.push(() => throughIoApic(2, false, false, handler));
+      }
+      ways.push(() => throughPic(irq, handler));
+      return ways[attempt]?.();
     },
     connectGsi: (gsi, handler) => throughIoApic(gsi, false, false, handler),
     pickGsi: (mask) => {

@@ -1,4 +1,4 @@
-/** Intel 8254, "Programming the 8254" and "Read Operations", as wired in a PC: ports 40h-43h, gate and OUT of counter 2 at 61h. */
+/** Intel 8254, "Programming the 8254" and "Read Operations", as wired in a PC: ports 40h-43h. */
 import { bit, field } from './bits.ts';
 
 export const PIT = {
@@ -24,10 +24,3 @@ export const MODE = {
 
 /** IBM PC/AT Technical Reference, "System Timers": 14.31818 MHz / 12, rounded to the hertz as QEMU and most clones have it. */
 export const PIT_HZ = 1_193_182n;
-
-/** Port 61h, "NMI Status and Control" (Intel ICH data sheets). */
-export const NMI_SC = {
-  TIM_CNT2_EN: bit(0), // gate of counter 2
-  SPKR_DAT_EN: bit(1),
-  TMR2_OUT_STS: bit(5),
-} as const;

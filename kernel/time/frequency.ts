@@ -24,10 +24,12 @@ export function frequency(numerator: bigint, denominator: bigint, provenance: Pr
 export const hertz = (f: Frequency): bigint => (f.numerator * 2n + f.denominator) / (f.denominator * 2n);
 
 /** Rounded down: an elapsed time is never overstated. Any range. */
-export const ticksToNanos = (f: Frequency, count: Ticks): Nanos => nanos(floorDivide(count * f.denominator * NANOS_PER_SECOND, f.numerator));
+export const ticksToNanos = (f: Frequency, count: Ticks): Nanos =>
+  nanos(floorDivide(count * f.denominator * NANOS_PER_SECOND, f.numerator));
 
 /** Rounded up: waiting this many ticks is never too short. Any range. */
-export const nanosToTicks = (f: Frequency, duration: Nanos): Ticks => ticks(-floorDivide(-(duration * f.numerator), f.denominator * NANOS_PER_SECOND));
+export const nanosToTicks = (f: Frequency, duration: Nanos): Ticks =>
+  ticks(-floorDivide(-(duration * f.numerator), f.denominator * NANOS_PER_SECOND));
 
 /** `count` ticks of one counter in ticks of another, rounded to the nearest. */
 export function convertTicks(count: Ticks, from: Frequency, to: Frequency): Ticks {

@@ -116,7 +116,7 @@ export function oneOf<const Word extends string>(...words: readonly Word[]): Fie
     encode: (value) => words.indexOf(value),
     decode: (raw: Raw) => words[Number(raw)] ?? (`unknown-${raw}` as Word),
     toText: (value) => value,
-    fromText: (text) => (words as readonly string[]).includes(text) ? (text as Word) : undefined,
+    fromText: (text) => ((words as readonly string[]).includes(text) ? (text as Word) : undefined),
   };
 }
 
@@ -138,14 +138,14 @@ export interface EventDefinition<Name extends string = string, Fields extends Fi
 type ValueOf<Type> = Type extends FieldType<infer Value> ? Value : never;
 
 /** The values of an event's fields, in order: what `record` takes. */
-export type ValuesOf<Definition> = Definition extends EventDefinition<string, infer Fields>
-  ? { -readonly [Index in keyof Fields]: Fields[Index] extends readonly [string, infer Type] ? ValueOf<Type> : never }
-  : never;
+export type ValuesOf<Definition> =
+  Definition extends EventDefinition<string, infer Fields>
+    ? { -readonly [Index in keyof Fields]: Fields[Index] extends readonly [string, infer Type] ? ValueOf<Type> : never }
+    : never;
 
 /** The values of an event's fields, by name: what a parsed record has. */
-export type FieldsOf<Definition> = Definition extends EventDefinition<string, infer Fields>
-  ? { readonly [Pair in Fields[number] as Pair[0]]: ValueOf<Pair[1]> }
-  : never;
+export type FieldsOf<Definition> =
+  Definition extends EventDefinition<string, infer Fields> ? { readonly [Pair in Fields[number] as Pair[0]]: ValueOf<Pair[1]> } : never;
 
 /** @throws RangeError if the definition can't be put on the wire */
 export function defineEvent<const Name extends string, const Fields extends FieldList>(

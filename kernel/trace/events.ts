@@ -2,7 +2,21 @@
  * Every event there is. Tools and kernel are compiled against this one list: an exporter that switches
  * over `TraceRecord['event']` and lacks a new event does not compile. Numbers are never reused.
  */
-import { COUNT, defineEvent, FLAG, HEX, NANOS, oneOf, REAL, STAMP, TEXT, TICKS, type EventDefinition, type FieldsOf, type Level } from './event.ts';
+import {
+  COUNT,
+  defineEvent,
+  FLAG,
+  HEX,
+  NANOS,
+  oneOf,
+  REAL,
+  STAMP,
+  TEXT,
+  TICKS,
+  type EventDefinition,
+  type FieldsOf,
+  type Level,
+} from './event.ts';
 
 const TIMER_NAME = oneOf('pit', 'hpet', 'lapic');
 
@@ -11,6 +25,8 @@ export const EVENTS = {
   kernelStart: defineEvent(1, 'kernel.start', 'info', [
     ['version', TEXT],
     ['command-line', TEXT],
+    /** The bundle's first statement. */
+    ['first-statement', STAMP],
   ]),
   kernelExit: defineEvent(2, 'kernel.exit', 'info', [
     ['code', HEX],
@@ -111,6 +127,11 @@ export const EVENTS = {
   timerSkipped: defineEvent(36, 'timer.skipped', 'warn', [
     ['timer', TIMER_NAME],
     ['reason', TEXT],
+  ]),
+  /** No interrupt came this way; another one is tried. */
+  timerSilent: defineEvent(37, 'timer.silent', 'warn', [
+    ['timer', TIMER_NAME],
+    ['route', TEXT],
   ]),
 
   // ---- figures

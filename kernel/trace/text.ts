@@ -24,7 +24,15 @@ export function formatLine(event: EventDefinition, at: bigint, cpu: number, valu
 export type LogLine =
   | { readonly kind: 'record'; readonly record: TraceRecord }
   /** A well-formed record of an event that this version does not know, or whose fields are not the known ones. */
-  | { readonly kind: 'unknown-record'; readonly at: bigint; readonly cpu: number; readonly level: Level; readonly event: string; readonly fields: Readonly<Record<string, string>>; readonly problem: string }
+  | {
+      readonly kind: 'unknown-record';
+      readonly at: bigint;
+      readonly cpu: number;
+      readonly level: Level;
+      readonly event: string;
+      readonly fields: Readonly<Record<string, string>>;
+      readonly problem: string;
+    }
   /** The runtime's own words: `! ...`. */
   | { readonly kind: 'diagnostic'; readonly text: string }
   /** A comment; the header is one. */
@@ -55,7 +63,8 @@ export function parseLine(text: string): LogLine {
   const event = EVENT_BY_NAME.get(name);
   const unknown = (problem: string): LogLine => ({ kind: 'unknown-record', at, cpu, level, event: name, fields: words, problem });
   if (!event) return unknown(`there is no event ${name}`);
-  if (Object.keys(words).length !== event.fields.length) return unknown(`${name} has ${event.fields.length} fields, not ${Object.keys(words).length}`);
+  if (Object.keys(words).length !== event.fields.length)
+    return unknown(`${name} has ${event.fields.length} fields, not ${Object.keys(words).length}`);
   const fields: Record<string, unknown> = {};
   for (const [key, type] of event.fields) {
     const word = words[key];

@@ -74,12 +74,23 @@ export function createTrace({ rdtsc, bootStamp, cpu, capacity, frames, lines }: 
     forms[event.id] = {
       header: FRAME.RECORD | (cpu << 8) | (event.id << 16),
       count: event.fields.length,
-      ways: event.fields.map(([, type]) => (type.lane === 'text' ? AS_TEXT : type.lane === 'integer' ? AS_INTEGER : type.encode ? ENCODED : AS_FLOAT)),
+      ways: event.fields.map(([, type]) =>
+        type.lane === 'text' ? AS_TEXT : type.lane === 'integer' ? AS_INTEGER : type.encode ? ENCODED : AS_FLOAT,
+      ),
       encode: event.fields.map(([, type]) => type.encode),
     };
   }
 
-  function recordAt(stamp: bigint, event: EventDefinition, v0?: unknown, v1?: unknown, v2?: unknown, v3?: unknown, v4?: unknown, v5?: unknown): void {
+  function recordAt(
+    stamp: bigint,
+    event: EventDefinition,
+    v0?: unknown,
+    v1?: unknown,
+    v2?: unknown,
+    v3?: unknown,
+    v4?: unknown,
+    v5?: unknown,
+  ): void {
     if (used === capacity) {
       dropped++;
       return;

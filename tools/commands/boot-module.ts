@@ -6,7 +6,7 @@ import { defaultEntry, runtimeImage, shown } from '../paths.ts';
 
 export interface BootModule {
   readonly archive: string;
-  readonly sourceMap: string | undefined;
+  readonly sourceMaps: string | undefined;
   readonly name: string;
 }
 
@@ -16,7 +16,7 @@ export async function bootModule(given: string | undefined): Promise<BootModule>
   const name = given === undefined ? 'kernel' : basename(entry).replace(/\.(ts|js|tar)$/, '');
   if (entry.endsWith('.tar')) {
     if (!existsSync(entry)) throw new CannotRunError(`${shown(entry)}: there is no such file`);
-    return { archive: entry, sourceMap: undefined, name };
+    return { archive: entry, sourceMaps: undefined, name };
   }
   const bundle: Bundle = await buildBundle(entry);
   return { ...bundle, name };

@@ -36,7 +36,7 @@ async function runConsole(extra: readonly string[], flags: MachineFlags): Promis
   const paint = createPainter(process.stderr);
   const module = await bootModule(undefined);
   const runtime = requireRuntime();
-  const mapStack = createStackMapper(module.sourceMap);
+  const mapStack = createStackMapper(module.sourceMaps);
   const controller = new AbortController();
   const abort = (): void => controller.abort();
   process.once('SIGTERM', abort).once('SIGHUP', abort).once('SIGINT', abort);

@@ -30,7 +30,7 @@ export function addLogCommand(program: Command, setStatus: (status: number) => v
     .argument('<file>', 'a log, or a capture of COM1 as it came from the line')
     .addOption(new Option('--level <level>', 'least weighty records shown').choices([...LEVELS]).default('debug'))
     .option('--event <name>', 'only this event; timer.* for all that begin so', pattern)
-    .option('--map <file>', 'source map for stacks (build/bundles/.../kernel.js.map)')
+    .option('--map <folder>', 'source maps for stacks (build/bundles/...)')
     .option('--json', 'one JSON object per record')
     .option('--report', 'only the table of timers')
     .addHelpText(
@@ -64,7 +64,12 @@ async function readLog(file: string, flags: LogFlags): Promise<number> {
       records.push(parsed.record);
       const { event, level, at, cpu, fields } = parsed.record;
       if (flags.report || levelRank(level) > levelRank(flags.level) || !matches(event, flags.event)) return;
-      if (flags.json) say(JSON.stringify({ line: number, at, cpu, level, event, fields }, (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value)));
+      if (flags.json)
+        say(
+          JSON.stringify({ line: number, at, cpu, level, event, fields }, (_, value: unknown) =>
+            typeof value === 'bigint' ? Number(value) : value,
+          ),
+        );
       else say(level === 'error' ? paint('red', mapStack(line)) : level === 'warn' ? paint('yellow', line) : line);
       return;
     }
@@ -72,7 +77,8 @@ async function readLog(file: string, flags: LogFlags): Promise<number> {
     if (parsed.kind === 'comment' && parsed.version !== undefined && parsed.version !== GRAMMAR_VERSION) {
       process.stderr.write(`${file}:${number}: the log has grammar version ${parsed.version}; this program knows ${GRAMMAR_VERSION}\n`);
     }
-    if (!flags.json && !flags.report && flags.event === undefined && line !== '') say(paint(parsed.kind === 'diagnostic' ? 'red' : 'dim', mapStack(line)));
+    if (!flags.json && !flags.report && flags.event === undefined && line !== '')
+      say(paint(parsed.kind === 'diagnostic' ? 'red' : 'dim', mapStack(line)));
   });
 
   try {
@@ -87,6 +93,7 @@ async function readLog(file: string, flags: LogFlags): Promise<number> {
     timerTable(reports).forEach((line) => say(line));
     for (const report of reports) [`\nLatency of ${report.timer}`, ...latencyHistogram(report)].forEach((line) => say(line));
   }
-  if (damaged > 0) process.stderr.write(`${file}: ${damaged} of ${number} lines are not records of this grammar; they are kept as they are\n`);
+  if (damaged > 0)
+    process.stderr.write(`${file}: ${damaged} of ${number} lines are not records of this grammar; they are kept as they are\n`);
   return STATUS.HELD;
 }

@@ -6,7 +6,8 @@ import { DEFAULT_MACHINE, MACHINES, type MachineKind, type MachineOptions } from
 export function whole(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || value < least || value > most) throw new InvalidArgumentError(`expected a whole number from ${least} to ${most}.`);
+    if (!/^\d+$/.test(text) || value < least || value > most)
+      throw new InvalidArgumentError(`expected a whole number from ${least} to ${most}.`);
     return value;
   };
 }
@@ -40,9 +41,16 @@ export function addMachineOptions(command: Command, defaults: { icount: number |
     .option('--cpu <model>', 'QEMU CPU model', DEFAULT_MACHINE.cpu)
     .option('--memory <MiB>', 'RAM', whole(8, 1 << 20), DEFAULT_MACHINE.memory)
     .option('--smp <cpus>', 'number of CPUs', whole(1, 8), DEFAULT_MACHINE.cpus)
-    .option('--icount <shift>', 'one instruction takes 2^shift ns of virtual time; "off": virtual time follows the host', icount, defaults.icount)
+    .option(
+      '--icount <shift>',
+      'one instruction takes 2^shift ns of virtual time; "off": virtual time follows the host',
+      icount,
+      defaults.icount,
+    )
     .option('--seed <n>', "seed of QEMU's random numbers", whole(0, 0xffff_ffff), DEFAULT_MACHINE.seed)
-    .addOption(new Option('--trace <way>', 'the trace comes over its own channel or over COM1').choices(['channel', 'serial']).default('channel'))
+    .addOption(
+      new Option('--trace <way>', 'the trace comes over its own channel or over COM1').choices(['channel', 'serial']).default('channel'),
+    )
     .option('--timeout <seconds>', 'wall-clock limit; exit code 124 when it is reached', whole(1, 86_400), defaults.timeout)
     .option('--append <words>', "added to the kernel's command line: run=, serial=, count=, heap=")
     .option('--log <file>', 'where the log goes (default: build/logs/<bundle>.log)')

@@ -13,7 +13,7 @@ import { describeOutcome, isHeld, statusOf } from '../qemu/outcome.ts';
 import { startRun, type RunResult } from '../qemu/run.ts';
 import { latencyHistogram, timerReports, timerTable } from '../report/timers.ts';
 import { createPainter } from '../terminal.ts';
-import { createStackMapper, hasBundlePosition } from '../trace/stacks.ts';
+import { createStackMapper, hasProgramPosition } from '../trace/stacks.ts';
 import { bootModule, requireRuntime } from './boot-module.ts';
 import { addMachineOptions, machineOf, type MachineFlags } from './options.ts';
 
@@ -65,7 +65,7 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
   const paint = createPainter(process.stdout);
   const module = await bootModule(given);
   const runtime = requireRuntime();
-  const mapStack = createStackMapper(module.sourceMap);
+  const mapStack = createStackMapper(module.sourceMaps);
   const logFile = flags.log ?? join(buildFolder(), 'logs', `${module.name}.log`);
   const log = openLog(logFile);
   const records: TraceRecord[] = [];
@@ -80,7 +80,7 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
       records.push(parsed.record);
       const { level } = parsed.record;
       if (flags.level === 'none' || levelRank(level) > levelRank(flags.level)) return;
-      const mapped = hasBundlePosition(line) ? mapStack(line) : line;
+      const mapped = hasProgramPosition(line) ? mapStack(line) : line;
       say(level === 'error' ? paint('red', mapped) : level === 'warn' ? paint('yellow', mapped) : mapped);
     } else if (parsed.kind === 'diagnostic') {
       say(paint('red', mapStack(line)));
@@ -114,7 +114,15 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
   const virtualSeconds = records.length > 0 ? Number(records.at(-1)!.at) / 1e9 : 0;
   if (flags.json) {
     const timers = reports.map(({ latencySamples: _, ...report }) => report);
-    const summary = { outcome, held: isHeld(outcome), virtualSeconds, wallSeconds: result.wallMs / 1000, log: shown(logFile), records: records.length, timers };
+    const summary = {
+      outcome,
+      held: isHeld(outcome),
+      virtualSeconds,
+      wallSeconds: result.wallMs / 1000,
+      log: shown(logFile),
+      records: records.length,
+      timers,
+    };
     process.stdout.write(`${JSON.stringify(summary, null, 2)}\n`);
     return statusOf(outcome);
   }
@@ -128,7 +136,9 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
     }
   }
   const verdict = isHeld(outcome) ? paint('green', 'held') : paint('red', 'failed');
-  say(`\n${verdict}: ${describeOutcome(outcome)}; ${virtualSeconds.toFixed(3)} s of virtual time in ${(result.wallMs / 1000).toFixed(1)} s`);
+  say(
+    `\n${verdict}: ${describeOutcome(outcome)}; ${virtualSeconds.toFixed(3)} s of virtual time in ${(result.wallMs / 1000).toFixed(1)} s`,
+  );
   say(`log: ${shown(logFile)}`);
   if (!isHeld(outcome)) {
     if (result.lines.length === 0 && result.serial.trim() !== '') say(`COM1 said:\n${result.serial.trimEnd()}`);

@@ -23,7 +23,8 @@ export function findQemu(program = process.env['QEMU'] || 'qemu-system-x86_64'):
     }
   };
   const version = /version (\d+)\.(\d+)/.exec(ask('--version'));
-  if (!version) throw new CannotRunError(`${program} --version does not tell a version: is it QEMU? Set QEMU to the path of a qemu-system-x86_64`);
+  if (!version)
+    throw new CannotRunError(`${program} --version does not tell a version: is it QEMU? Set QEMU to the path of a qemu-system-x86_64`);
   if (Number(version[1]) < OLDEST) {
     throw new CannotRunError(`${program} is QEMU ${version[1]}.${version[2]}; ${OLDEST}.0 or newer is needed (Debian 12 has 7.2)`);
   }

@@ -181,5 +181,5 @@ export async function startRun(request: RunRequest): Promise<Run> {
     }
   })();
 
-  return { command, write: (bytes) => child.write(bytes as string), result };
+  return { command, write: (bytes) => child.write(bytes), result };
 }

@@ -19,13 +19,17 @@ export interface TimerReport {
 export function timerReports(records: readonly TraceRecord[]): TimerReport[] {
   const starts = records.filter((record) => record.event === 'timer.start');
   return starts.flatMap(({ fields }) => {
-    const own = records.filter((record) => record.event === 'timer.interrupt' && record.fields.timer === fields.timer) as RecordOf<'timer.interrupt'>[];
+    const own = records.filter(
+      (record) => record.event === 'timer.interrupt' && record.fields.timer === fields.timer,
+    ) as RecordOf<'timer.interrupt'>[];
     const intervals = statistics(own.slice(1).map((record, index) => Number(record.fields.taken - own[index]!.fields.taken)));
     const errors = statistics(own.map((record) => Number(record.fields.taken - record.fields.nominal)));
     const latencySamples = own.map((record) => Number(record.at - record.fields.taken));
     const latencies = statistics(latencySamples);
     if (!intervals || !errors || !latencies) return [];
-    return [{ timer: fields.timer, route: fields.route, nominalPeriod: Number(fields.period), intervals, errors, latencies, latencySamples }];
+    return [
+      { timer: fields.timer, route: fields.route, nominalPeriod: Number(fields.period), intervals, errors, latencies, latencySamples },
+    ];
   });
 }
 
@@ -48,7 +52,9 @@ export function timerTable(reports: readonly TimerReport[]): string[] {
     ]),
   ];
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  '));
+  return rows.map((row) =>
+    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  '),
+  );
 }
 
 const BINS = 12;

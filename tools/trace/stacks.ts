@@ -1,28 +1,37 @@
 /** Stacks of the bundle made stacks of the sources: `kernel.js:812:9` becomes `kernel/main.ts:41:5`. */
 import { originalPositionFor, TraceMap } from '@jridgewell/trace-mapping';
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
-const POSITION = /\bkernel\.js:(\d+)(?::(\d+))?/g;
+const POSITION = /\b([a-z][a-z0-9-]*)\.js:(\d+)(?::(\d+))?/g;
 
 export type StackMapper = (line: string) => string;
 
-/** A missing or damaged map leaves lines as they are. */
-export function createStackMapper(sourceMap: string | undefined): StackMapper {
-  if (!sourceMap || !existsSync(sourceMap)) return (line) => line;
-  let map: TraceMap | undefined;
-  try {
-    map = new TraceMap(readFileSync(sourceMap, 'utf8'));
-  } catch {
-    return (line) => line;
+/**
+ * @param folder where the maps are, NAME.js.map for NAME.js. A missing or damaged map leaves positions as they are.
+ */
+export function createStackMapper(folder: string | undefined): StackMapper {
+  const maps = new Map<string, TraceMap | undefined>();
+  function mapOf(name: string): TraceMap | undefined {
+    if (!maps.has(name)) maps.set(name, folder === undefined ? undefined : readMap(join(folder, `${name}.js.map`)));
+    return maps.get(name);
   }
-  const known = map;
   return (line) =>
-    line.replaceAll(POSITION, (whole, row: string, column: string | undefined) => {
+    line.replaceAll(POSITION, (whole, name: string, row: string, column: string | undefined) => {
+      const map = mapOf(name);
       // The engine counts columns from 1, source maps from 0.
-      const place = originalPositionFor(known, { line: Number(row), column: Math.max(0, Number(column ?? 1) - 1) });
-      return place.source === null ? whole : `${place.source}:${place.line}:${place.column + 1}`;
+      const place = map && originalPositionFor(map, { line: Number(row), column: Math.max(0, Number(column ?? 1) - 1) });
+      return place?.source ? `${place.source}:${place.line}:${place.column + 1}` : whole;
     });
 }
 
-/** Whether a line of the log has a place in the bundle. */
-export const hasBundlePosition = (line: string): boolean => /\bkernel\.js:\d+/.test(line);
+function readMap(path: string): TraceMap | undefined {
+  try {
+    return existsSync(path) ? new TraceMap(readFileSync(path, 'utf8')) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a line of the log has a place in a program. */
+export const hasProgramPosition = (line: string): boolean => /\b[a-z][a-z0-9-]*\.js:\d+/.test(line);

@@ -1,0 +1,46 @@
+/** Who may import whom: the layers of the README's "Layers". Checked by `make check` and by a test. */
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'kernel-stands-alone',
+      comment: 'The kernel runs on the bare machine: no Node, no packages, no tools.',
+      severity: 'error',
+      from: { path: '^kernel/', pathNot: '[.]test[.]ts$' },
+      to: { pathNot: '^kernel/' },
+    },
+    {
+      name: 'hardware-enters-through-the-composition-root',
+      comment: 'Shims are made into narrow objects in machine.ts; drivers see only those.',
+      severity: 'error',
+      from: { path: '^kernel/(drivers|time|acpi|regs|trace)/', pathNot: '([.]test[.]ts|calibration[.]ts)$' },
+      to: { path: '^kernel/hw/shims[.]ts$' },
+    },
+    {
+      name: 'drivers-know-no-composition',
+      severity: 'error',
+      from: { path: '^kernel/(drivers|time|acpi|regs|trace|hw|interrupts)/', pathNot: '[.]test[.]ts$' },
+      to: { path: '^kernel/(machine|main)[.]ts$|^kernel/(demonstration|console)/' },
+    },
+    {
+      name: 'tools-see-only-what-crosses-the-wire',
+      comment:
+        'The trace event is the only type that crosses between kernel and tools; exit codes, version and ports are names, not types.',
+      severity: 'error',
+      from: { path: '^tools/', pathNot: '[.]test[.]ts$' },
+      to: { path: '^kernel/', pathNot: '^kernel/(trace/|hw/exit[.]ts|version[.]ts)' },
+    },
+    {
+      name: 'registers-import-only-bits',
+      severity: 'error',
+      from: { path: '^kernel/regs/' },
+      to: { pathNot: '^kernel/regs/bits[.]ts$' },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(build|[.]cache)/' },
+  },
+};
