@@ -99,6 +99,16 @@ void cpu_init(struct cpu *cpu, struct boot_info *boot)
     msr_write(MSR_GS_BASE, (uint64_t)cpu);
 }
 
+/* Intel 8259A, "Operation Control Word 1": the mask, at the data ports. */
+#define PIC_MASTER_DATA 0x21
+#define PIC_SLAVE_DATA 0xA1
+
+void legacy_interrupts_mask(void)
+{
+    port_out8(PIC_MASTER_DATA, 0xFF);
+    port_out8(PIC_SLAVE_DATA, 0xFF);
+}
+
 void cpu_for_each_guard(const struct cpu *cpu, void (*visit)(uint64_t page))
 {
     for (unsigned i = 0; i < IST_COUNT; i++)
@@ -123,18 +133,40 @@ static uint8_t exit_code_of(uint64_t vector)
     }
 }
 
-/* Entered on the vector's own stack. Returns only for a fault that an instruction is known to be able to raise. */
-void exception_entered(struct exception_frame *frame)
+static _Noreturn void report(const struct exception_frame *frame, uint64_t cr0, uint64_t cr4);
+
+/* Reporting needs SSE (the engine's numbers), which may be what was switched off. */
+#define CR0_EM (1ul << 2)
+#define CR0_TS (1ul << 3)
+#define CR4_OSFXSR (1ul << 9)
+#define CR4_OSXMMEXCPT (1ul << 10)
+
+/*
+ * Entered on the vector's own stack. Returns only for a fault that an instruction is known to be able to raise. Must
+ * itself not need SSE, hence the attribute.
+ */
+__attribute__((target("general-regs-only"))) void exception_entered(struct exception_frame *frame)
 {
     for (size_t i = 0; i < sizeof fault_fixups / sizeof *fault_fixups; i++)
         if (frame->rip == (uint64_t)fault_fixups[i].instruction) {
             frame->rip = (uint64_t)fault_fixups[i].resume;
             return;
         }
+    uint64_t cr0, cr4;
+    __asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+    __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+    __asm__ volatile("mov %0, %%cr0" : : "r"(cr0 & ~(CR0_EM | CR0_TS)));
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4 | CR4_OSFXSR | CR4_OSXMMEXCPT));
+    report(frame, cr0, cr4);
+}
 
-    struct cpu *cpu = ((struct stack_owner *)(frame + 1))->cpu;
+static _Noreturn void report(const struct exception_frame *frame, uint64_t cr0, uint64_t cr4)
+{
+    struct cpu *cpu = ((const struct stack_owner *)(frame + 1))->cpu;
     uint64_t cr2 = read_cr2();
     uint8_t code = exit_code_of(frame->vector);
+    if (cpu->panics > 1) /* not even one line can be printed */
+        exit_machine_silently(code);
     if (cpu->panics++ > 0) /* the report itself failed: keep what is out, and leave */
         fatal(code, "exception %lu again while reporting, rip=%016lx cr2=%016lx", frame->vector, frame->rip, cr2);
     const char *name = exception_names[frame->vector];
@@ -142,10 +174,11 @@ void exception_entered(struct exception_frame *frame)
                     frame->error_code, cpu->number);
     diagnostic_line("  rip=%016lx cs=%04lx rflags=%016lx rsp=%016lx ss=%04lx", frame->rip, frame->cs, frame->rflags, frame->rsp, frame->ss);
     diagnostic_line("  rax=%016lx rbx=%016lx rcx=%016lx rdx=%016lx", frame->rax, frame->rbx, frame->rcx, frame->rdx);
-    diagnostic_line("  rsi=%016lx rdi=%016lx rbp=%016lx cr2=%016lx", frame->rsi, frame->rdi, frame->rbp, cr2);
-    diagnostic_line("  r8 =%016lx r9 =%016lx r10=%016lx r11=%016lx", frame->r8, frame->r9, frame->r10, frame->r11);
-    diagnostic_line("  r12=%016lx r13=%016lx r14=%016lx r15=%016lx cr3=%016lx", frame->r12, frame->r13, frame->r14, frame->r15, read_cr3());
-    /* GS may be what the exception is about; the engine's allocator does not need it, but restore it for the shims' sake. */
+    diagnostic_line("  rsi=%016lx rdi=%016lx rbp=%016lx r8 =%016lx", frame->rsi, frame->rdi, frame->rbp, frame->r8);
+    diagnostic_line("  r9 =%016lx r10=%016lx r11=%016lx r12=%016lx", frame->r9, frame->r10, frame->r11, frame->r12);
+    diagnostic_line("  r13=%016lx r14=%016lx r15=%016lx", frame->r13, frame->r14, frame->r15);
+    diagnostic_line("  cr0=%016lx cr2=%016lx cr3=%016lx cr4=%016lx", cr0, cr2, read_cr3(), cr4);
+    /* GS may be what the exception is about. */
     msr_write(MSR_GS_BASE, (uint64_t)cpu);
     engine_print_stack(cpu);
     exit_machine(code);

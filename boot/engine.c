@@ -70,13 +70,25 @@ static const JSMallocFunctions memory_functions = { engine_malloc, engine_free, 
 
 /* ---- Failure. */
 
+/* Of a deep recursion's stack, both ends say something and the middle does not. */
+#define STACK_LINES_TOP 24
+#define STACK_LINES_BOTTOM 8
+
 static void print_stack_of(JSContext *context, JSValueConst error)
 {
     JSValue stack = JS_GetPropertyStr(context, error, "stack");
     const char *text = JS_IsString(stack) ? JS_ToCString(context, stack) : NULL;
-    for (const char *line = text; line && *line;) {
+    size_t lines = 0;
+    for (const char *c = text; c && *c; c++)
+        lines += *c == '\n';
+    size_t number = 0;
+    for (const char *line = text; line && *line; number++) {
         size_t length = strcspn(line, "\n");
-        diagnostic_line("%.*s", (int)length, line);
+        bool shown = number < STACK_LINES_TOP || number + STACK_LINES_BOTTOM >= lines;
+        if (shown)
+            diagnostic_line("%.*s", (int)length, line);
+        else if (number == STACK_LINES_TOP)
+            diagnostic_line("    ... %lu more", lines - STACK_LINES_TOP - STACK_LINES_BOTTOM);
         line += length + (line[length] == '\n');
     }
     JS_FreeCString(context, text);
@@ -89,9 +101,9 @@ void engine_print_stack(struct cpu *cpu)
         return;
     /* This runs on an exception's stack, where the engine's idea of a limit does not hold. */
     JS_SetMaxStackSize(JS_GetRuntime(cpu->context), 0);
-    JS_ThrowInternalError(cpu->context, "stack");
-    JSValue error = JS_GetException(cpu->context);
-    print_stack_of(cpu->context, error);
+    /* Thrown errors get their stack only when the interpreter unwinds; constructed ones have it at once. */
+    JSValue global = JS_GetGlobalObject(cpu->context), constructor = JS_GetPropertyStr(cpu->context, global, "Error");
+    print_stack_of(cpu->context, JS_CallConstructor(cpu->context, constructor, 0, NULL));
 }
 
 /* Prints the pending exception; the code tells its kind. */

@@ -12,6 +12,7 @@ static struct boot_info boot;
 _Noreturn void runtime_main(void)
 {
     diagnostic_init();
+    legacy_interrupts_mask();
     cpu_init(&boot_cpu, &boot);
     boot.entry_tsc = boot_entry_tsc;
     boot_info_read(&boot, boot_start_info);

@@ -31,6 +31,7 @@ enum exit_code {
     EXIT_RUNTIME_BUG = 0x1B,
 };
 _Noreturn void exit_machine(uint8_t code);
+_Noreturn void exit_machine_silently(uint8_t code);
 
 /* ---- Port I/O. */
 static inline uint8_t port_in8(uint16_t port) { uint8_t v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
@@ -49,6 +50,9 @@ static inline uint64_t read_tsc(void)
 
 static inline uint64_t read_cr2(void) { uint64_t v; __asm__ volatile("mov %%cr2, %0" : "=r"(v)); return v; }
 static inline uint64_t read_cr3(void) { uint64_t v; __asm__ volatile("mov %%cr3, %0" : "=r"(v)); return v; }
+
+/* Masks both 8259As: firmware leaves its own ticking, on vectors that are exceptions' here. */
+void legacy_interrupts_mask(void);
 
 /* ---- Diagnostics (diagnostic.c): text that must get out when nothing else works. Lines start with "! ". */
 void diagnostic_init(void);

@@ -4,9 +4,12 @@ type Style = Parameters<typeof styleText>[0];
 
 /** Colours a text if the stream shows colours (a terminal; NO_COLOR and FORCE_COLOR are respected). */
 export function createPainter(stream: NodeJS.WriteStream): (style: Style, text: string) => string {
-  // Node 20's styleText does not look at the stream itself.
+  // Early styleText looks at no stream, later ones at standard output unless told not to.
   const { NO_COLOR, FORCE_COLOR } = process.env;
-  const forced = FORCE_COLOR !== undefined && FORCE_COLOR !== '0' && FORCE_COLOR !== 'false';
-  const isOn = forced || (stream.isTTY && !NO_COLOR && process.env['TERM'] !== 'dumb');
-  return isOn ? (style, text) => styleText(style, text) : (_, text) => text;
+  // As Node's own documentation has it: FORCE_COLOR outweighs NO_COLOR, and any value it doesn't know means no colours.
+  const isOn =
+    FORCE_COLOR === undefined
+      ? stream.isTTY && !NO_COLOR && process.env['TERM'] !== 'dumb'
+      : ['', '1', '2', '3', 'true'].includes(FORCE_COLOR);
+  return isOn ? (style, text) => styleText(style, text, { validateStream: false }) : (_, text) => text;
 }

@@ -379,7 +379,7 @@ function* signatures(address: number, view: DataView): Generator<number> {
 
 function readRsdp(memory: PhysicalMemory, address: number, from: Rsdp['from'], report: Report): RootPointer | undefined {
   const where = `RSDP at ${hex(address)} (${from === 'loader' ? 'told by the loader' : 'found by search'})`;
-  const problem = (what: string): undefined => report('RSDP', address, `${where}: ${what}`);
+  const problem = (what: string): undefined => void report('RSDP', address, `${where}: ${what}`);
 
   if (!isAddress(address)) return problem('not an address, expected a whole number from 0 to 2^53 - 1');
   const view = look(memory, address, RSDP.LENGTH_V1);
@@ -553,7 +553,7 @@ function onlyOne<T>(
 
 function readMadt(read: VerifiedTable, report: Report): Madt | undefined {
   const { view, table } = read;
-  const problem = (what: string): undefined => report('MADT', table.address, `${at(read)}: ${what}`);
+  const problem = (what: string): undefined => void report('MADT', table.address, `${at(read)}: ${what}`);
   if (table.length < MADT.ENTRIES) return problem(`length ${table.length}, expected at least ${MADT.ENTRIES}`);
 
   const processors: Processor[] = [];
@@ -703,7 +703,7 @@ const LAST_CMOS_INDEX = 127;
 
 function readFadt(read: VerifiedTable, report: Report): Fadt | undefined {
   const { view, table } = read;
-  const problem = (what: string): undefined => report('FADT', table.address, `${at(read)}: ${what}`);
+  const problem = (what: string): undefined => void report('FADT', table.address, `${at(read)}: ${what}`);
   if (table.length < FADT.LENGTH_V1) return problem(`length ${table.length}, expected at least ${FADT.LENGTH_V1}`);
 
   let pmTimerPort = view.getUint32(FADT.PM_TMR_BLK, true);
@@ -768,7 +768,7 @@ function readXPmTimer(view: DataView, problem: (what: string) => undefined): Gen
 
 function readHpet(read: VerifiedTable, report: Report): HpetTable | undefined {
   const { view, table } = read;
-  const problem = (what: string): undefined => report('HPET', table.address, `${at(read)}: ${what}`);
+  const problem = (what: string): undefined => void report('HPET', table.address, `${at(read)}: ${what}`);
   if (table.length < HPET_TABLE.LENGTH) return problem(`length ${table.length}, expected at least ${HPET_TABLE.LENGTH}`);
   const addressSpace = view.getUint8(HPET_TABLE.ADDRESS_SPACE);
   if (addressSpace !== ADDRESS_SPACE_MEMORY) {

@@ -97,9 +97,10 @@ export function runConsole(machine: Machine): void {
   });
 
   const serial = router.connectIsa(COM1.IRQ, () => {
-    received = true;
+    receptions++;
   });
-  let received = false;
+  let receptions = 0;
+  let handled = 0;
   if (serial) {
     port.enableReceiveInterrupt();
     serial.enable();
@@ -115,8 +116,8 @@ export function runConsole(machine: Machine): void {
   while (!isOver) {
     dispatcher.waitAndDispatch();
     // Without an interrupt of its own the UART is looked at whenever the timer ticks.
-    if (received || !serial) {
-      received = false;
+    if (receptions !== handled || !serial) {
+      handled = receptions;
       for (let byte = port.read(); byte >= 0 && !isOver; byte = port.read()) editor.input(byte);
     }
     if (trace.pending() > 0) trace.flush();

@@ -134,6 +134,13 @@ export const EVENTS = {
     ['route', TEXT],
   ]),
 
+  // ---- checks made inside the kernel
+  testCase: defineEvent(64, 'test.case', 'info', [
+    ['name', TEXT],
+    ['result', oneOf('pass', 'fail')],
+    ['seen', TEXT],
+  ]),
+
   // ---- figures
   benchmark: defineEvent(48, 'benchmark', 'info', [
     ['name', TEXT],

@@ -7,12 +7,13 @@ const LIMIT_MS = 20_000;
 /**
  * Checks that a QEMU is there and can do what is needed.
  * @param program name or path; by default $QEMU, else qemu-system-x86_64
+ * @param limitMs for each question that it is asked
  * @throws CannotRunError that says what is missing and what to do
  */
-export function findQemu(program = process.env['QEMU'] || 'qemu-system-x86_64'): string {
+export function findQemu(program = process.env['QEMU'] || 'qemu-system-x86_64', limitMs = LIMIT_MS): string {
   const ask = (...words: string[]): string => {
     try {
-      return execFileSync(program, words, { encoding: 'utf8', timeout: LIMIT_MS, stdio: ['ignore', 'pipe', 'pipe'] });
+      return execFileSync(program, words, { encoding: 'utf8', timeout: limitMs, killSignal: 'SIGKILL', stdio: ['ignore', 'pipe', 'pipe'] });
     } catch (error) {
       const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
       throw new CannotRunError(

@@ -17,6 +17,8 @@ export interface MachineOptions {
   readonly seed: number;
   /** Without the trace channel, everything goes over COM1. */
   readonly traceChannel: boolean;
+  /** Who is at the other end of COM1: our terminal, nobody because there is no UART, or a Unix socket that somebody listens on. */
+  readonly com1: 'terminal' | 'none' | { readonly socket: string };
   /** Whether the device is there that reports the kernel's exit code. */
   readonly debugExit: boolean;
   /** Passed to QEMU as they are. */
@@ -35,6 +37,7 @@ export const DEFAULT_MACHINE: MachineOptions = {
   icount: 0,
   seed: 1,
   traceChannel: true,
+  com1: 'terminal',
   debugExit: true,
   extra: [],
 };
@@ -48,11 +51,11 @@ export interface Endpoints {
   readonly monitorSocket: string;
 }
 
-/** QEMU takes "," in a value as the next key; ",," is a comma. */
+/** QEMU takes "," in a value as the next key; ",," is a comma. Not so in -kernel, -initrd (for a PVH kernel) and -append: they have no keys. */
 const escaped = (value: string): string => value.replaceAll(',', ',,');
 
 export function qemuArguments(options: MachineOptions, endpoints: Endpoints): string[] {
-  const { machine, hpet, cpu, memory, cpus, icount, seed, traceChannel, debugExit, extra } = options;
+  const { machine, hpet, cpu, memory, cpus, icount, seed, traceChannel, com1, debugExit, extra } = options;
   if (machine === 'microvm' && !hpet) throw new UsageError('--no-hpet: a microvm never has an HPET');
   const machineText = machine === 'microvm' ? 'microvm,pit=on,pic=on,rtc=on' : `${machine},hpet=${hpet ? 'on' : 'off'}`;
   const cpuText = cpu === 'EPYC' ? ['EPYC', ...EPYC_WITHOUT.map((feature) => `-${feature}`)].join(',') : cpu;
@@ -62,15 +65,21 @@ export function qemuArguments(options: MachineOptions, endpoints: Endpoints): st
     ...(icount === 'off' ? [] : ['-icount', `shift=${icount},sleep=off`]),
     ...['-seed', String(seed), '-rtc', 'base=2026-01-01T00:00:00,clock=vm'],
     ...['-nodefaults', '-no-user-config', '-no-reboot', '-vga', 'none', '-display', 'none'],
-    ...['-chardev', 'stdio,id=com1,signal=off', '-serial', 'chardev:com1'],
+    ...com1Arguments(com1),
     ...['-chardev', `socket,id=monitor,path=${escaped(endpoints.monitorSocket)}`, '-mon', 'chardev=monitor,mode=control'],
     ...(traceChannel
       ? ['-chardev', `socket,id=trace,path=${escaped(endpoints.traceSocket)}`, '-device', 'isa-debugcon,iobase=0xe9,chardev=trace']
       : []),
     ...(debugExit ? ['-device', 'isa-debug-exit,iobase=0xf4,iosize=4'] : []),
-    ...['-kernel', endpoints.runtime, '-initrd', escaped(endpoints.archive), '-append', endpoints.commandLine],
+    ...['-kernel', endpoints.runtime, '-initrd', endpoints.archive, '-append', endpoints.commandLine],
     ...extra,
   ];
+}
+
+function com1Arguments(com1: MachineOptions['com1']): string[] {
+  if (com1 === 'none') return ['-serial', 'none'];
+  const end = com1 === 'terminal' ? 'stdio,id=com1,signal=off' : `socket,id=com1,path=${escaped(com1.socket)}`;
+  return ['-chardev', end, '-serial', 'chardev:com1'];
 }
 
 /** As it can be pasted into a shell. */

@@ -22,13 +22,16 @@ export function statistics(samples: readonly number[]): Statistics | undefined {
   return { count: samples.length, min, mean: sum / samples.length, max, jitter: max - min };
 }
 
-/** A duration for people: at most four significant digits and a unit. */
-export function showNanos(value: number): string {
+/**
+ * A duration for people, with its unit: exact to the nanosecond below 10 ms, if not told to be shorter.
+ * @param digits at most so many significant ones
+ */
+export function showNanos(value: number, digits = 10): string {
   const magnitude = Math.abs(value);
   if (magnitude < 1_000) return `${Number(value.toFixed(1))} ns`;
-  if (magnitude < 1_000_000) return `${Number((value / 1_000).toPrecision(6))} us`;
-  if (magnitude < 1_000_000_000) return `${Number((value / 1_000_000).toPrecision(7))} ms`;
-  return `${Number((value / 1_000_000_000).toPrecision(10))} s`;
+  if (magnitude < 1_000_000) return `${Number((value / 1_000).toPrecision(Math.min(digits, 6)))} us`;
+  if (magnitude < 1_000_000_000) return `${Number((value / 1_000_000).toPrecision(Math.min(digits, 7)))} ms`;
+  return `${Number((value / 1_000_000_000).toPrecision(digits))} s`;
 }
 
 export interface Bin {
@@ -54,13 +57,19 @@ export function histogram(samples: readonly number[], most: number): Bin[] {
 
 const BAR_WIDTH = 40;
 
-/** One line per bin. Bars are scaled by the square root, so that a single outlier among thousands is still seen. */
+/**
+ * One line per bin, one "..." for several empty bins in a row. Bars are scaled by the square root, so that a single
+ * outlier among thousands is still seen.
+ */
 export function histogramLines(bins: readonly Bin[]): string[] {
   const most = Math.max(...bins.map(({ count }) => count));
   const labels = bins.map(({ from, to }) => (to - from === 1 ? `${from} ns` : `${from}..${to - 1} ns`));
   const width = Math.max(...labels.map((label) => label.length));
-  return bins.map(({ count }, index) => {
+  const isEmpty = (index: number): boolean => bins[index]?.count === 0;
+  return bins.flatMap(({ count }, index) => {
+    if (isEmpty(index) && isEmpty(index - 1)) return [];
+    if (isEmpty(index) && isEmpty(index + 1)) return ['...'.padStart(width)];
     const bar = '#'.repeat(Math.ceil(Math.sqrt(count / most) * BAR_WIDTH));
-    return `${labels[index]!.padStart(width)} ${String(count).padStart(5)} ${bar}`.trimEnd();
+    return [`${labels[index]!.padStart(width)} ${String(count).padStart(5)} ${bar}`.trimEnd()];
   });
 }

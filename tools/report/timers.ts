@@ -33,22 +33,33 @@ export function timerReports(records: readonly TraceRecord[]): TimerReport[] {
   });
 }
 
-/** The table as lines, at most 100 columns wide. */
+const TABLE_COLUMNS = 100;
+
+/** The table as lines, at most 100 columns wide: figures lose digits where it would not fit otherwise. */
 export function timerTable(reports: readonly TimerReport[]): string[] {
   if (reports.length === 0) return [];
+  let lines: string[];
+  let digits = 10;
+  do lines = tableWith(digits--, reports);
+  while (lines[0]!.length > TABLE_COLUMNS && digits >= 4);
+  return lines;
+}
+
+function tableWith(digits: number, reports: readonly TimerReport[]): string[] {
+  const show = (value: number): string => showNanos(value, digits);
   const rows: string[][] = [
     ['timer', 'count', 'nominal', 'min', 'mean', 'max', 'jitter', 'worst error', 'latency', 'jitter'],
     ...reports.map(({ timer, nominalPeriod, intervals, errors, latencies }) => [
       timer,
       String(intervals.count + 1),
-      showNanos(nominalPeriod),
-      showNanos(intervals.min),
-      showNanos(Math.round(intervals.mean)),
-      showNanos(intervals.max),
-      showNanos(intervals.jitter),
-      showNanos(Math.abs(errors.min) > Math.abs(errors.max) ? errors.min : errors.max),
-      showNanos(latencies.max),
-      showNanos(latencies.jitter),
+      show(nominalPeriod),
+      show(intervals.min),
+      show(Math.round(intervals.mean)),
+      show(intervals.max),
+      show(intervals.jitter),
+      show(Math.abs(errors.min) > Math.abs(errors.max) ? errors.min : errors.max),
+      show(latencies.max),
+      show(latencies.jitter),
     ]),
   ];
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));

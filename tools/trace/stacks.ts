@@ -16,12 +16,14 @@ export function createStackMapper(folder: string | undefined): StackMapper {
     if (!maps.has(name)) maps.set(name, folder === undefined ? undefined : readMap(join(folder, `${name}.js.map`)));
     return maps.get(name);
   }
-  return (line) =>
-    line.replaceAll(POSITION, (whole, name: string, row: string, column: string | undefined) => {
+  return (text) =>
+    text.replaceAll(POSITION, (whole, name: string, row: string, column: string | undefined) => {
       const map = mapOf(name);
-      // The engine counts columns from 1, source maps from 0.
-      const place = map && originalPositionFor(map, { line: Number(row), column: Math.max(0, Number(column ?? 1) - 1) });
-      return place?.source ? `${place.source}:${place.line}:${place.column + 1}` : whole;
+      const line = Number(row);
+      // Lines count from 1 in both, but a damaged log may say anything. The engine counts columns from 1, source maps from 0.
+      if (!map || line < 1) return whole;
+      const place = originalPositionFor(map, { line, column: Math.max(0, Number(column ?? 1) - 1) });
+      return place.source ? `${place.source}:${place.line}:${place.column + 1}` : whole;
     });
 }
 

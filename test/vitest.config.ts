@@ -1,0 +1,16 @@
+import { availableParallelism } from 'node:os';
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  root: new URL('..', import.meta.url).pathname,
+  test: {
+    include: ['{kernel,tools,boot,test}/**/*.test.ts'],
+    // A process each: what a test leaves behind dies with it. QEMU takes a core of its own.
+    pool: 'forks',
+    maxWorkers: availableParallelism(),
+    // Each boot has a limit of its own in seconds (tools/harness/boot.ts); this is for what hangs around it.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    teardownTimeout: 10_000,
+  },
+});
