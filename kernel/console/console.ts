@@ -78,7 +78,7 @@ export function runConsole(machine: Machine): void {
         print(inspect(value));
       }
     } catch (error) {
-      print(error instanceof Error ? inspect(error) : `thrown: ${inspect(error)}`);
+      print(error instanceof Error ? describeError(error) : `thrown: ${inspect(error)}`);
     }
   }
 
@@ -134,6 +134,13 @@ export function runConsole(machine: Machine): void {
     line.disconnect();
   }
   serial?.disconnect();
+}
+
+/** With the part of the stack that is the user's: what lies below the evaluation is the console itself. */
+function describeError(error: Error): string {
+  const frames = (error.stack ?? '').split('\n');
+  const own = frames.slice(0, Math.max(0, frames.findIndex((frame) => frame.includes('at evaluate (native)'))));
+  return [`${error.name}: ${error.message}`, ...own].join('\n');
 }
 
 /** Names that `prefix`, a chain like `hpet.cou`, can become. Getters are not called. */

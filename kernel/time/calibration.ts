@@ -21,18 +21,35 @@ type Stamps = Pick<Shims, 'accessTsc' | 'accessTicks'>;
 
 const SPAN_SECONDS = 0.1;
 const SEGMENTS = 5;
-const READINGS = 60 * SEGMENTS;
+/** Readings before the span, which tell how quick an access can be. */
+const FIRST_READINGS = 50;
 /** Readings whose access took more than this many times the quickest one's ticks were held up by something. */
 const HELD_UP = 2;
 /** Readings of a counter that does not move before it is given up. */
 const STUCK_READS = 20_000;
 
-/** In ticks since the first reading. */
-interface Readings {
-  readonly counter: Float64Array;
-  readonly tsc: Float64Array;
-  readonly accessTicks: Float64Array;
+/** A line through points by least squares, point by point. Means that are carried along keep the sums small, and so exact. */
+interface Line {
+  count: number;
+  meanX: number;
+  meanY: number;
+  xx: number;
+  xy: number;
 }
+
+const emptyLine = (): Line => ({ count: 0, meanX: 0, meanY: 0, xx: 0, xy: 0 });
+
+function addPoint(line: Line, x: number, y: number): void {
+  line.count++;
+  const dx = x - line.meanX;
+  line.meanX += dx / line.count;
+  line.meanY += (y - line.meanY) / line.count;
+  line.xx += dx * (x - line.meanX);
+  line.xy += dx * (y - line.meanY);
+}
+
+/** NaN for fewer than two points: it has none. */
+const slope = ({ xx, xy }: Line): number => xy / xx;
 
 interface Ratio {
   /** Ticks of the TSC per tick of the counter. */
@@ -41,7 +58,7 @@ interface Ratio {
   readonly uncertainty: number;
 }
 
-/** The TSC's frequency. @returns undefined if the reference does not move */
+/** The TSC's frequency. @returns undefined if the reference does not move, or no reading was undisturbed */
 export function measureTsc(stamps: Stamps, reference: ReferenceCounter): Frequency | undefined {
   const hz = Number(reference.frequency.numerator) / Number(reference.frequency.denominator);
   const ratio = measureRatio(stamps, reference, (counter) => counter / (hz * SPAN_SECONDS));
@@ -60,76 +77,50 @@ function measured(hz: number, { uncertainty }: Ratio, name: string, against: str
 }
 
 /** @param progress how much of the span has passed, 0 to 1, from ticks of the counter or of the TSC since the first reading */
-function measureRatio(stamps: Stamps, counter: Counter, progress: (counter: number, tsc: number) => number): Ratio | undefined {
-  const readings = takeReadings(stamps, counter, progress);
-  if (!readings) return undefined;
-  let quickest = Infinity;
-  for (const taken of readings.accessTicks) if (taken < quickest) quickest = taken;
-  const limit = quickest * HELD_UP;
-
-  const value = slope(readings, 0, READINGS, limit);
-  let least = Infinity;
-  let most = -Infinity;
-  for (let segment = 0; segment < SEGMENTS; segment++) {
-    // A segment of which everything was held up has no slope, and says nothing.
-    const own = slope(readings, (segment * READINGS) / SEGMENTS, ((segment + 1) * READINGS) / SEGMENTS, limit);
-    if (own < least) least = own;
-    if (own > most) most = own;
-  }
-  // The whole span's line is that much more certain than a segment's: the error of a slope goes with the length to the power of -3/2.
-  return { value, uncertainty: (most - least) / 2 / SEGMENTS ** 1.5 / value };
-}
-
-function takeReadings(
+function measureRatio(
   { accessTsc, accessTicks }: Stamps,
   { width, read }: Counter,
   progress: (counter: number, tsc: number) => number,
-): Readings | undefined {
-  const readings: Readings = {
-    counter: new Float64Array(READINGS),
-    tsc: new Float64Array(READINGS),
-    accessTicks: new Float64Array(READINGS),
-  };
+): Ratio | undefined {
+  let quickest = Infinity;
+  for (let reading = 0; reading < FIRST_READINGS; reading++) {
+    read();
+    quickest = Math.min(quickest, accessTicks());
+  }
+  const limit = quickest * HELD_UP;
+
+  const whole = emptyLine();
+  const segments = Array.from({ length: SEGMENTS }, emptyLine);
   let last = read();
   const origin = accessTsc();
   let elapsed = 0n;
   let stuck = 0;
-  for (let index = 0; index < READINGS;) {
+  for (;;) {
     const now = read();
-    const stamp = accessTsc();
-    const taken = accessTicks();
+    const tsc = Number(accessTsc() - origin);
     const step = BigInt.asUintN(width, now - last);
+    last = now;
+    elapsed += step;
     stuck = step === 0n ? stuck + 1 : 0;
     if (stuck > STUCK_READS) return undefined;
-    elapsed += step;
-    last = now;
     const counter = Number(elapsed);
-    const tsc = Number(stamp - origin);
-    if (progress(counter, tsc) * (READINGS - 1) < index) continue;
-    readings.counter[index] = counter;
-    readings.tsc[index] = tsc;
-    readings.accessTicks[index] = taken;
-    index++;
+    const passed = progress(counter, tsc);
+    if (passed >= 1) break;
+    if (accessTicks() > limit) continue;
+    addPoint(whole, counter, tsc);
+    addPoint(segments[Math.floor(passed * SEGMENTS)]!, counter, tsc);
   }
-  return readings;
-}
 
-/** Ticks of the TSC per tick of the counter by least squares, over readings `from` to before `to`. NaN if fewer than two are left. */
-function slope({ counter, tsc, accessTicks }: Readings, from: number, to: number, limit: number): number {
-  let count = 0;
-  let meanX = 0;
-  let meanY = 0;
-  let xx = 0;
-  let xy = 0;
-  for (let index = from; index < to; index++) {
-    if (accessTicks[index]! > limit) continue;
-    // Means that are carried along keep the sums small, and so exact.
-    count++;
-    const dx = counter[index]! - meanX;
-    meanX += dx / count;
-    meanY += (tsc[index]! - meanY) / count;
-    xx += dx * (counter[index]! - meanX);
-    xy += dx * (tsc[index]! - meanY);
+  const value = slope(whole);
+  let least = Infinity;
+  let most = -Infinity;
+  for (const segment of segments) {
+    // A segment of which everything was held up has no slope, and says nothing.
+    const own = slope(segment);
+    if (own < least) least = own;
+    if (own > most) most = own;
   }
-  return xy / xx;
+  if (!(most >= least) || Number.isNaN(value)) return undefined;
+  // The whole span's line is that much more certain than a segment's: the error of a slope goes with the length to the power of -3/2.
+  return { value, uncertainty: (most - least) / 2 / SEGMENTS ** 1.5 / value };
 }

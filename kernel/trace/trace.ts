@@ -55,6 +55,7 @@ export function createTrace({ rdtsc, bootStamp, cpu, capacity, frames, lines }: 
   let sequence = 0;
   let dropped = 0;
   let started = false;
+  let headed = false;
   let scale: StampScale | undefined;
 
   /* Timed paths end here, so: no rest parameters, no iterators, no typeof; a definition is compiled once. */
@@ -161,6 +162,8 @@ export function createTrace({ rdtsc, bootStamp, cpu, capacity, frames, lines }: 
   function writeLine(slot: number, sink: LineSink, toNanos: StampScale): void {
     const event = EVENT_BY_ID.get(words[slot * 16]! >>> 16);
     if (!event || levelRank(event.level) > levelRank(sink.level)) return;
+    if (!headed) sink.writeLine(HEADER_LINE);
+    headed = true;
     const values = event.fields.map(([, type], index) => {
       const lane = slot * 8 + LANES_OFFSET / 8 + index;
       const raw = type.lane === 'integer' ? integers[lane]! : type.lane === 'float' ? floats[lane]! : texts[slot]![floats[lane]!]!;
@@ -173,7 +176,6 @@ export function createTrace({ rdtsc, bootStamp, cpu, capacity, frames, lines }: 
     if (!started) {
       started = true;
       writeHeader(FRAME.START, WIRE_VERSION, 0, new Uint8Array(new BigInt64Array([bootStamp]).buffer));
-      lines?.writeLine(HEADER_LINE);
     }
     const first = (write - used + capacity) % capacity;
     const straight = Math.min(used, capacity - first);

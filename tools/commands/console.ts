@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { STATUS } from '../errors.ts';
 import { shellText } from '../qemu/options.ts';
 import { describeOutcome, isHeld, statusOf } from '../qemu/outcome.ts';
-import { startRun } from '../qemu/run.ts';
+import { startRun, type Run } from '../qemu/run.ts';
 import { createPainter } from '../terminal.ts';
 import { createStackMapper } from '../trace/stacks.ts';
 import { bootModule, requireRuntime } from './boot-module.ts';
@@ -11,6 +11,8 @@ import { addMachineOptions, machineOf, type MachineFlags } from './options.ts';
 
 /** Ctrl-] as in telnet: leaves even when the kernel no longer listens. */
 const ESCAPE_BYTE = 0x1d;
+/** Begins the kernel's prompt (kernel/console/console.ts). */
+const PROMPT = 'chronovisor>';
 
 export function addConsoleCommand(program: Command, setStatus: (status: number) => void): void {
   const command = program
@@ -43,14 +45,31 @@ async function runConsole(extra: readonly string[], flags: MachineFlags): Promis
 
   const input = process.stdin;
   const isTerminal = input.isTTY;
-  const started = await startRun({
+  // What is typed before the kernel listens waits here: the UART would lose all but 16 bytes of it.
+  let waiting: Buffer[] | undefined = [];
+  let shown = '';
+  let started: Run | undefined;
+  const send = (bytes: Buffer): void => {
+    if (waiting) waiting.push(bytes);
+    else started?.write(bytes);
+  };
+  const onSerial = (bytes: Buffer): void => {
+    process.stdout.write(bytes);
+    if (!waiting) return;
+    shown += bytes.toString('latin1');
+    if (!shown.includes(PROMPT)) return;
+    const typed = waiting;
+    waiting = undefined;
+    typed.forEach(send);
+  };
+  started = await startRun({
     runtime,
     archive: module.archive,
     commandLine: `run=console serial=warn ${flags.append ?? ''}`.trim(),
     machine: machineOf(flags, extra),
     seconds: flags.timeout,
     signal: controller.signal,
-    onSerial: (bytes) => process.stdout.write(bytes),
+    onSerial,
     ...(flags.qemu === undefined ? {} : { qemu: flags.qemu }),
   });
   if (flags.showCommand) process.stderr.write(`${shellText(started.command)}\n`);
@@ -61,10 +80,10 @@ async function runConsole(extra: readonly string[], flags: MachineFlags): Promis
       abort();
       return;
     }
-    started.write(bytes);
+    send(bytes);
   };
   // Ctrl-D once more when a pipe ends: who feeds a script wants its end to be the session's.
-  const onEnd = (): void => started.write('\r\x04');
+  const onEnd = (): void => send(Buffer.from('\r\x04'));
   if (isTerminal) input.setRawMode(true);
   input.on('data', onInput);
   input.once('end', onEnd);

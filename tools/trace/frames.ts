@@ -90,7 +90,11 @@ export function createFrameDecoder(onLine: (line: string) => void): FrameDecoder
     emit({ cell, texts: own });
     // The TSC's frequency is what all stamps wait for.
     if (!scale && cell.readUInt16LE(2) === EVENTS.frequency.id && own[cell.readDoubleLE(LANES_OFFSET)] === 'tsc') {
-      setScale(cell.readBigInt64LE(LANES_OFFSET + 8), cell.readBigInt64LE(LANES_OFFSET + 16));
+      const numerator = cell.readBigInt64LE(LANES_OFFSET + 8);
+      const denominator = cell.readBigInt64LE(LANES_OFFSET + 16);
+      // A damaged cell is not divided by.
+      if (numerator <= 0n || denominator <= 0n) return;
+      setScale(numerator, denominator);
       release();
     }
   }

@@ -1,0 +1,162 @@
+/** The prompt inside the kernel, through a pty, as a person uses it. */
+import { spawn, type IPty } from 'node-pty';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { projectRoot } from '../tools/paths.ts';
+
+const program = join(projectRoot(), 'build', 'tools', 'chronovisor.mjs');
+const PROMPT = 'chronovisor> ';
+const LIMIT_MS = 30_000;
+
+interface Session {
+  readonly child: IPty;
+  /** All that was shown, control sequences taken out. */
+  text(): string;
+  /** Waits for a text that was not shown before the last `type`. */
+  see(wanted: string | RegExp): Promise<string>;
+  type(keys: string): void;
+  readonly ended: Promise<number>;
+}
+
+function open(...words: string[]): Session {
+  const child = spawn('node', [program, 'console', '--timeout', '60', ...words], { cwd: projectRoot(), cols: 100, rows: 40, encoding: 'utf8' });
+  let shown = '';
+  let mark = 0;
+  const listeners = new Set<() => void>();
+  child.onData((data) => {
+    // eslint-disable-next-line no-control-regex -- control sequences are what it is about
+    shown += data.replaceAll(/\x1b\[[0-9;]*[A-Za-z]/g, '').replaceAll('\r', '');
+    listeners.forEach((listener) => listener());
+  });
+  return {
+    child,
+    text: () => shown,
+    see: (wanted) =>
+      new Promise((done, fail) => {
+        const matches = (): boolean => (typeof wanted === 'string' ? shown.slice(mark).includes(wanted) : wanted.test(shown.slice(mark)));
+        const timer = setTimeout(() => finish(new Error(`waited for ${String(wanted)}; shown since the last key:\n${shown.slice(mark)}`)), LIMIT_MS);
+        const finish = (error?: Error): void => {
+          clearTimeout(timer);
+          listeners.delete(look);
+          if (error) fail(error);
+          else done(shown.slice(mark));
+        };
+        const look = (): void => {
+          if (matches()) finish();
+        };
+        listeners.add(look);
+        look();
+      }),
+    type: (keys) => {
+      mark = shown.length;
+      child.write(keys);
+    },
+    ended: new Promise((done) => child.onExit(({ exitCode }) => done(exitCode))),
+  };
+}
+
+describe('the console', () => {
+  let session: Session;
+  beforeEach(async () => {
+    session = open();
+    await session.see(PROMPT);
+  });
+  afterEach(() => {
+    try {
+      process.kill(session.child.pid, 'SIGKILL');
+    } catch {
+      // Ended by itself.
+    }
+  });
+
+  it('evaluates expressions in the running kernel and prints the results', async () => {
+    session.type('6 * 7\r');
+    expect(await session.see(/^42$/m)).toContain('42');
+    session.type('hpet.counter()\r');
+    await session.see(/^[\d_]+n$/m);
+    session.type('({ name: "x", list: [1, 2] })\r');
+    await session.see(/name: 'x'/);
+  });
+
+  it('help() lists what is there', async () => {
+    session.type('help()\r');
+    const text = await session.see(/heap +bytes/);
+    for (const name of ['clock', 'hpet', 'pit', 'lapic', 'acpi', 'machine', 'hw']) expect(text).toMatch(new RegExp(`^ +${name} `, 'm'));
+  });
+
+  it('clock.now() goes on, and so do the timers', async () => {
+    session.type('[clock.now(), timer.ticks()]\r');
+    const first = /\[\s*([\d_]+)n,\s*([\d_]+)\s*\]/.exec(await session.see(/\[\s*[\d_]+n,/))!;
+    await new Promise((done) => setTimeout(done, 300));
+    session.type('[clock.now(), timer.ticks()]\r');
+    const second = /\[\s*([\d_]+)n,\s*([\d_]+)\s*\]/.exec(await session.see(/\[\s*[\d_]+n,/))!;
+    const number = (text: string): number => Number(text.replaceAll('_', ''));
+    expect(number(second[1]!)).toBeGreaterThan(number(first[1]!) + 200_000_000);
+    expect(number(second[2]!)).toBeGreaterThan(number(first[2]!) + 10);
+  });
+
+  it('shows errors and survives them', async () => {
+    session.type('nothing.there\r');
+    await session.see(/ReferenceError: .*nothing/);
+    session.type('1 +\r');
+    await session.see('SyntaxError');
+    session.type('hw.in8(70000)\r');
+    await session.see('RangeError: in8: port is 0x11170');
+    session.type('2 + 2\r');
+    await session.see(/^4$/m);
+  });
+
+  it('stops an evaluation that does not end', async () => {
+    session.type('for (;;);\r');
+    await session.see('InternalError: evaluation stopped at its time limit');
+    session.type('3 + 4\r');
+    await session.see(/^7$/m);
+  });
+
+  it('keeps what is defined, and a history', async () => {
+    session.type('var answer = 42\r');
+    await session.see(PROMPT);
+    session.type('answer + 1\r');
+    await session.see(/^43$/m);
+    session.type('\x1b[A\x1b[A\r');
+    await session.see(PROMPT);
+    session.type('\x1b[A\x1b[A\r');
+    await session.see(/^43$/m);
+  });
+
+  it('Ctrl-C abandons a line', async () => {
+    session.type('hw.exit(0x11)\x03');
+    await session.see(PROMPT);
+    session.type('"still " + "here"\r');
+    await session.see("'still here'");
+  });
+
+  it('Tab completes names', async () => {
+    session.type('hpet.cou\t()\r');
+    await session.see(/^[\d_]+n$/m);
+  });
+
+  it('Ctrl-D leaves with 0', async () => {
+    session.type('\x04');
+    expect(await session.ended).toBe(0);
+  });
+
+  it('Ctrl-] ends QEMU whatever the kernel does', async () => {
+    session.type('for (;;);\r');
+    session.type('\x1d');
+    expect(await session.ended).toBe(130);
+  });
+});
+
+it('takes a script from a pipe', () => {
+  const { status, stdout } = spawnSync('node', [program, 'console', '--timeout', '60'], {
+    cwd: projectRoot(),
+    input: '6 * 7\nclock.frequency() > 0n\n',
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^42\r?$/m);
+  expect(stdout).toMatch(/^true\r?$/m);
+});

@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import { boot, type BootedRun, type BootOptions } from '../tools/harness/boot.ts';
+import '../tools/harness/matchers.ts';
+import { timerReports } from '../tools/report/timers.ts';
+
+type Timer = 'pit' | 'hpet' | 'lapic';
+
+/** One tick of each timer, in nanoseconds, rounded up. */
+const TICK: Readonly<Record<Timer, bigint>> = { pit: 839n, hpet: 10n, lapic: 1n };
+const PERIOD: Readonly<Record<Timer, bigint>> = { pit: 999_847n, hpet: 1_000_000n, lapic: 1_000_000n };
+
+const of = (timer: Timer) => (fields: { timer: Timer }) => fields.timer === timer;
+
+/**
+ * The promises of the README for one timer, on 1,000 interrupts at 1 ms.
+ * @param drift nanoseconds that the nominal instants, which are reckoned with the measured frequency of the TSC, may be off after a second
+ */
+function expectExact(run: BootedRun, timer: Timer, drift = 10n): void {
+  const taken = run.series('timer.interrupt', ({ taken }) => taken, of(timer));
+  expect(taken).toHaveCount(1000);
+  expect(taken).toHavePeriod(PERIOD[timer], 20n);
+  expect(taken).toHaveJitterAtMost(30n);
+  // Stamps are cut to whole nanoseconds, and the TSC's measured frequency is good to some parts per billion.
+  const error = run.series('timer.interrupt', ({ taken, nominal }) => taken - nominal, of(timer));
+  expect(error).toStayWithin(-drift, TICK[timer] + 200n);
+  const latency = run.series('timer.interrupt', ({ taken }, at) => at - taken, of(timer));
+  expect(latency).toStayWithin(0n, 4_000n);
+  const spans = latency.samples.map(({ value }) => value);
+  expect(Math.max(...spans.map(Number)) - Math.min(...spans.map(Number))).toBeLessThanOrEqual(1_000);
+}
+
+function expectFrequency(run: BootedRun, clock: string, hertz: number, ppm: number): void {
+  const [record] = run.of('machine.frequency', (fields) => fields.clock === clock);
+  expect(record, `frequency of ${clock} in ${run.log}`).toBeDefined();
+  const seen = Number(record!.fields.numerator) / Number(record!.fields.denominator);
+  expect(Math.abs(seen / hertz - 1) * 1e6, `${clock} at ${seen} Hz`).toBeLessThanOrEqual(ppm);
+}
+
+describe.each(['pc', 'q35'] as const)('on %s', (machine) => {
+  it('takes 1,000 interrupts from PIT, HPET and LAPIC, each at its nominal instant', async () => {
+    const run = await boot({ machine });
+    expect(run).toHold();
+    expect(run).toShowInOrder(['kernel.start', 'machine.cpu', 'machine.acpi', 'machine.frequency', 'timer.start', 'timer.interrupt', 'kernel.exit']);
+    for (const timer of ['pit', 'hpet', 'lapic'] as const) expectExact(run, timer);
+    expectFrequency(run, 'tsc', 1e9, 0.1);
+    expectFrequency(run, 'lapic', 1e9, 0.1);
+    expectFrequency(run, 'hpet', 1e8, 0);
+    expect(run.of('interrupt.unexpected')).toEqual([]);
+    expect(run.of('trace.dropped')).toEqual([]);
+    expect(run.lines.filter((line) => line.startsWith('#'))).toEqual(['# chronovisor-trace 1']);
+  });
+
+  it('without HPET reports it absent and goes on with the others', async () => {
+    const run = await boot({ machine, hpet: false });
+    expect(run).toHold();
+    expect(run.of('machine.absent', ({ device }) => device === 'hpet')).toHaveLength(1);
+    expect(run.of('timer.skipped', ({ timer }) => timer === 'hpet')).toHaveLength(1);
+    // The PM timer's tick is 28 times coarser than the HPET's.
+    expectExact(run, 'pit', 200n);
+    expectExact(run, 'lapic', 200n);
+    expectFrequency(run, 'tsc', 1e9, 0.2);
+  });
+});
+
+describe('on microvm', () => {
+  it('gets by with the PIT as reference, and finds the way its interrupt goes', async () => {
+    const run = await boot({ machine: 'microvm', append: 'count=200' });
+    expect(run).toHold();
+    expect(run.of('machine.absent').map(({ fields }) => fields.device)).toEqual(expect.arrayContaining(['hpet', 'pm-timer']));
+    // Its I/O APIC has IRQ 0 at input 2, but its MADT does not say so.
+    expect(run.of('timer.silent').map(({ fields }) => fields.route)).toEqual(['I/O APIC input 0']);
+    expect(run.series('timer.interrupt', ({ taken }) => taken, of('pit'))).toHaveCount(200);
+    expectFrequency(run, 'tsc', 1e9, 2);
+  });
+
+  it('without ACPI reports every table-born device absent and uses the 8259A', async () => {
+    const run = await boot({ machine: 'microvm', extra: ['-machine', 'acpi=off'], append: 'count=50' });
+    expect(run).toHold();
+    expect(run.of('machine.absent').map(({ fields }) => fields.device)).toEqual(expect.arrayContaining(['acpi', 'ioapic', 'hpet', 'pm-timer']));
+    expect(run.of('timer.start', of('pit'))[0]?.fields.route).toBe('8259A line 0');
+    expect(run.series('timer.interrupt', ({ taken }) => taken, of('pit'))).toHaveCount(50);
+  });
+});
+
+describe('the trace', () => {
+  const same: BootOptions = { append: 'count=200', seed: 7 };
+
+  it('of two runs with one seed is the same byte for byte', async () => {
+    const [one, two] = await Promise.all([boot({ ...same, name: 'seed-7-a' }), boot({ ...same, name: 'seed-7-b' })]);
+    expect(one).toHold();
+    expect(two.lines).toEqual(one.lines);
+    expect(one.lines.length).toBeGreaterThan(600);
+  });
+
+  it('agrees with the sums that the kernel made itself', async () => {
+    const run = await boot({ ...same, seed: 8 });
+    for (const report of timerReports(run.records)) {
+      const [own] = run.of('timer.interval', of(report.timer));
+      // The kernel sums in TSC ticks and cuts once; the trace cuts every stamp to a nanosecond.
+      expect(Math.abs(Number(own!.fields.min) - report.intervals.min)).toBeLessThanOrEqual(1);
+      expect(Math.abs(Number(own!.fields.max) - report.intervals.max)).toBeLessThanOrEqual(1);
+      const [latency] = run.of('timer.latency', of(report.timer));
+      expect(Math.abs(Number(latency!.fields.max) - report.latencies.max)).toBeLessThanOrEqual(1);
+    }
+  });
+});
+
+it('lives without icount, where only wide limits hold', async () => {
+  const run = await boot({ icount: 'off', append: 'count=50', seconds: 60 });
+  expect(run).toHold();
+  for (const timer of ['pit', 'hpet', 'lapic'] as const) {
+    expect(run.series('timer.interrupt', ({ taken }) => taken, of(timer))).toHaveCount(50);
+    // Never early by more than calibration can be wrong; late by whatever the host does.
+    const error = run.series('timer.interrupt', ({ taken, nominal }) => taken - nominal, of(timer));
+    expect(error).toStayWithin(-500_000n, 1_000_000_000n);
+  }
+});

@@ -1,0 +1,116 @@
+/** The command-line program as its user runs it. */
+import { spawn, spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { projectRoot } from '../tools/paths.ts';
+
+const program = join(projectRoot(), 'build', 'tools', 'chronovisor.mjs');
+const folder = mkdtempSync(join(tmpdir(), 'chronovisor-test-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function chronovisor(...words: string[]): SpawnSyncReturns<string> {
+  return spawnSync('node', [program, ...words], { cwd: projectRoot(), encoding: 'utf8', timeout: 60_000, env: { ...process.env, NO_COLOR: '1' } });
+}
+
+/** Processes of QEMU whose command line mentions `word`. */
+function qemusWith(word: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readlinkSync(`/proc/${pid}/exe`).includes('qemu-system') && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(word);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+async function until(condition: () => boolean, seconds: number): Promise<boolean> {
+  for (const end = Date.now() + seconds * 1000; Date.now() < end; await new Promise((done) => setTimeout(done, 50))) if (condition()) return true;
+  return condition();
+}
+
+describe('chronovisor run', () => {
+  it('shows the trace and a table, and ends with 0', () => {
+    const log = join(folder, 'run.log');
+    const { status, stdout } = chronovisor('run', '--append', 'count=100', '--log', log);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/machine\.frequency clock=hpet .*enumerated/);
+    expect(stdout).toMatch(/machine\.frequency clock=tsc .*measured/);
+    expect(stdout).toMatch(/^timer +count +nominal +min +mean +max +jitter +worst error +latency +jitter$/m);
+    for (const timer of ['pit', 'hpet', 'lapic']) expect(stdout).toMatch(new RegExp(`^${timer} +100 `, 'm'));
+    expect(stdout).toMatch(/^held: /m);
+    expect(stdout).not.toContain('\x1b');
+    expect(readFileSync(log, 'utf8').split('\n')[0]).toBe('# chronovisor-trace 1');
+  });
+
+  it('--json prints one object and nothing else', () => {
+    const { status, stdout } = chronovisor('run', '--json', '--append', 'count=50', '--log', join(folder, 'json.log'));
+    expect(status).toBe(0);
+    const summary = JSON.parse(stdout) as { held: boolean; outcome: { name: string }; timers: { timer: string; errors: { max: number } }[] };
+    expect(summary.held).toBe(true);
+    expect(summary.outcome.name).toBe('OK');
+    expect(summary.timers.map(({ timer }) => timer)).toEqual(['pit', 'hpet', 'lapic']);
+  });
+
+  it('ends with 1 when the kernel fails, and shows the mapped stack and the QEMU command', () => {
+    const { status, stdout } = chronovisor('run', 'test/bundles/failures.ts', '--append', 'throw', '--log', join(folder, 'throw.log'));
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/at innermost \(test\/bundles\/failures\.ts:\d+:\d+\)/);
+    expect(stdout).toMatch(/^command: .*qemu-system-x86_64.* -icount shift=0,sleep=off /m);
+    expect(readFileSync(join(folder, 'throw.log'), 'utf8')).toMatch(/at innermost \(kernel\.js:\d+:\d+\)/);
+  });
+
+  it('ends with 124 at the time limit and keeps the log', () => {
+    const log = join(folder, 'loop.log');
+    const { status, stdout } = chronovisor('run', 'test/bundles/failures.ts', '--append', 'loop', '--timeout', '2', '--log', log);
+    expect(status).toBe(124);
+    expect(stdout).toContain('time limit: still running after 2 s');
+    expect(readFileSync(log, 'utf8')).toContain('! exception vector=2 name="NMI"');
+    expect(qemusWith(log)).toEqual([]);
+  });
+
+  it('ends with 3 and QEMU\'s own words when QEMU refuses its options', () => {
+    const { status, stdout } = chronovisor('run', '--log', join(folder, 'refused.log'), '--', '-device', 'no-such-device');
+    expect(status).toBe(3);
+    expect(stdout).toContain("'no-such-device' is not a valid device model name");
+  });
+
+  it('passes what stands behind -- to QEMU', () => {
+    const { status, stdout } = chronovisor('run', '--show-command', '--append', 'run=nothing', '--log', join(folder, 'extra.log'), '--', '-name', 'extra-option');
+    expect(status).toBe(0);
+    expect(stdout).toContain(' -name extra-option');
+  });
+});
+
+/** A run that does not end by itself; its log's name is in no QEMU command, its --name is. */
+function startEndless(name: string): ReturnType<typeof spawn> {
+  return spawn('node', [program, 'run', 'test/bundles/failures.ts', '--append', 'loop', '--timeout', '60', '--log', join(folder, `${name}.log`), '--', '-name', name], {
+    cwd: projectRoot(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+describe('ending it from outside', () => {
+  it('Ctrl-C ends QEMU, keeps the log and exits with 130', async () => {
+    const name = `interrupted-${process.pid}`;
+    const child = startEndless(name);
+    expect(await until(() => qemusWith(name).length === 1, 30)).toBe(true);
+    child.kill('SIGINT');
+    const status = await new Promise((done) => child.on('exit', done));
+    expect(status).toBe(130);
+    expect(await until(() => qemusWith(name).length === 0, 5)).toBe(true);
+    expect(existsSync(join(folder, `${name}.log`))).toBe(true);
+  });
+
+  it('killing it leaves no QEMU behind', async () => {
+    const name = `killed-${process.pid}`;
+    const child = startEndless(name);
+    expect(await until(() => qemusWith(name).length === 1, 30)).toBe(true);
+    child.kill('SIGKILL');
+    expect(await until(() => qemusWith(name).length === 0, 10)).toBe(true);
+  });
+});

@@ -1,0 +1,334 @@
+/** The program as a person starts it: build/tools/chronovisor.mjs in a process of its own. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EVENTS } from '../../kernel/trace/events.ts';
+import { formatLine, HEADER_LINE } from '../../kernel/trace/text.ts';
+import { VERSION } from '../../kernel/version.ts';
+import { buildFolder } from '../paths.ts';
+
+const PROGRAM = join(buildFolder(), 'tools', 'chronovisor.mjs');
+const COMMANDS = ['run', 'console', 'build', 'log'];
+const RUN_LIMIT_MS = 20_000;
+const TEST_LIMIT_MS = 30_000;
+const ESCAPE = '\x1b';
+
+const folder = mkdtempSync(join(tmpdir(), 'cli test '));
+const inFolder = (name: string): string => join(folder, name);
+/** Something to boot that has not to be built; no test here gets as far as booting it. */
+const ARCHIVE = inFolder('any.tar');
+const LOG = ['--log', inFolder('run.log')];
+
+beforeAll(() => {
+  for (const product of [PROGRAM, join(buildFolder(), 'runtime.elf')]) {
+    if (!existsSync(product)) throw new Error(`${product} is missing: run "make build" first`);
+  }
+  writeFileSync(ARCHIVE, '');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Result {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function chronovisor(words: readonly string[], environment: Record<string, string> = {}): Promise<Result> {
+  return new Promise((done, fail) => {
+    const child = spawn(process.execPath, [PROGRAM, ...words], {
+      cwd: folder,
+      env: { PATH: process.env['PATH'] ?? '', HOME: folder, TMPDIR: folder, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: RUN_LIMIT_MS,
+      killSignal: 'SIGKILL',
+    });
+    const result: Result = { status: null, stdout: '', stderr: '' };
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (result.stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (result.stderr += text));
+    child.on('error', fail);
+    child.on('close', (status) => done({ ...result, status }));
+  });
+}
+
+describe('help', { timeout: TEST_LIMIT_MS }, () => {
+  it.each([[[]], ...COMMANDS.map((command) => [[command]])])('of %j has examples and goes to standard output', async (words) => {
+    const { status, stdout, stderr } = await chronovisor([...words, '--help']);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(new RegExp(`^Usage: chronovisor ${words[0] ?? ''}`));
+    expect(stdout).toMatch(/\nExamples:\n {2}\S/);
+    const examples = stdout.slice(stdout.indexOf('\nExamples:'));
+    if (words[0] !== undefined) expect(examples).toContain(`chronovisor ${words[0]}`);
+  });
+
+  it('lists every command', async () => {
+    const { stdout } = await chronovisor(['--help']);
+    for (const command of COMMANDS) expect(stdout).toMatch(new RegExp(`^ {2}${command}\\b`, 'm'));
+  });
+
+  it('tells the exit codes where they matter', async () => {
+    for (const words of [['--help'], ['run', '--help']]) {
+      expect((await chronovisor(words)).stdout).toMatch(/Exit codes: 0 .*1 .*2 .*3 .*124 .*130 /);
+    }
+  });
+
+  it('is what no command gets, as an error', async () => {
+    const { status, stdout, stderr } = await chronovisor([]);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toContain('Usage: chronovisor');
+  });
+});
+
+describe('the version', { timeout: TEST_LIMIT_MS }, () => {
+  it("is the kernel's and the package's", async () => {
+    expect(await chronovisor(['--version'])).toEqual({ status: 0, stdout: `${VERSION}\n`, stderr: '' });
+    const { version } = JSON.parse(readFileSync(join(buildFolder(), '..', 'package.json'), 'utf8')) as { version: string };
+    expect(VERSION).toBe(version);
+  });
+});
+
+describe('wrong usage ends with 2 and names what is wrong:', { timeout: TEST_LIMIT_MS }, () => {
+  it.each([[[]], ...COMMANDS.map((command) => [[command]])])('an unknown option of %j', async (words) => {
+    const { status, stdout, stderr } = await chronovisor([...words, '--nonsense']);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toContain("unknown option '--nonsense'");
+    expect(stderr).toContain('--help');
+  });
+
+  it('an unknown command', async () => {
+    const { status, stderr } = await chronovisor(['rum']);
+    expect(status).toBe(2);
+    expect(stderr).toContain("unknown command 'rum'");
+    expect(stderr).toContain('Did you mean run?');
+  });
+
+  it.each([
+    ['--memory', ['0', '7', '64M', '-1', '1.5', '1e3', '', '1048577'], 'a whole number from 8 to 1048576'],
+    ['--smp', ['0', '9', 'two'], 'a whole number from 1 to 8'],
+    ['--icount', ['11', '-1', 'on', '', '1.0'], 'off, or a shift from 0 to 10'],
+    ['--timeout', ['0', '86401', '10s', 'Infinity'], 'a whole number from 1 to 86400'],
+    ['--seed', ['-1', '4294967296'], 'a whole number from 0 to 4294967295'],
+    ['--machine', ['isapc', '', 'PC'], 'pc, q35, microvm'],
+    ['--trace', ['both'], 'channel, serial'],
+    ['--level', ['verbose'], 'error, warn, info, debug, none'],
+  ])('%s with any of %j', async (option, values, expected) => {
+    const results = await Promise.all(values.map((value) => chronovisor(['run', ARCHIVE, ...LOG, `${option}=${value}`])));
+    for (const [index, value] of values.entries()) {
+      const { status, stdout, stderr } = results[index]!;
+      expect({ value, status, stdout }).toEqual({ value, status: 2, stdout: '' });
+      expect(stderr).toContain(option);
+      expect(stderr).toContain(`argument '${value}' is invalid`);
+      expect(stderr).toContain(expected);
+    }
+  });
+
+  it('a log that can not be written', async () => {
+    const { status, stderr } = await chronovisor(['run', ARCHIVE, '--log', join(ARCHIVE, 'x.log')]);
+    expect(status).toBe(2);
+    expect(stderr).toContain(`--log ${join(ARCHIVE, 'x.log')}: `);
+  });
+});
+
+describe('what can not be run', { timeout: TEST_LIMIT_MS }, () => {
+  const OLD_QEMU = inFolder('old-qemu');
+  beforeAll(() => writeFileSync(OLD_QEMU, '#!/bin/sh\necho "QEMU emulator version 5.2.0"\n', { mode: 0o755 }));
+
+  it('is a missing boot module, which is named, with status 3', async () => {
+    const { status, stdout, stderr } = await chronovisor(['run', 'missing.tar', ...LOG]);
+    expect({ status, stdout, stderr }).toEqual({ status: 3, stdout: '', stderr: 'chronovisor: missing.tar: there is no such file\n' });
+  });
+
+  it.each(['run', 'build'])('is a missing entry of %s, which is named', async (command) => {
+    const { status, stdout, stderr } = await chronovisor([command, 'no such entry.ts']);
+    expect(stdout).toBe('');
+    expect(stderr).toBe('chronovisor: no such entry.ts: there is no such file\n');
+    expect(status).not.toBe(0);
+  });
+
+  it('is a missing QEMU, with status 3 and the next step', async () => {
+    for (const words of [['--qemu', '/nonexistent/qemu'], []]) {
+      const { status, stdout, stderr } = await chronovisor(['run', ARCHIVE, ...LOG, ...words], { QEMU: '/nonexistent/qemu' });
+      expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
+      expect(stderr).toContain('chronovisor: /nonexistent/qemu was not found: run "make setup", or set QEMU');
+    }
+  });
+
+  it('is a QEMU that is too old, with status 3', async () => {
+    for (const [words, environment] of [
+      [['--qemu', OLD_QEMU], {}],
+      [[], { QEMU: OLD_QEMU }],
+    ] as const) {
+      const { status, stderr } = await chronovisor(['run', ARCHIVE, ...LOG, ...words], environment);
+      expect(status).toBe(3);
+      expect(stderr).toContain(`${OLD_QEMU} is QEMU 5.2; 7.0 or newer is needed`);
+    }
+  });
+
+  it('leaves nothing behind in the folder for temporary files', async () => {
+    const temporary = mkdtempSync(inFolder('tmp-'));
+    await chronovisor(['run', ARCHIVE, ...LOG, '--qemu', OLD_QEMU], { TMPDIR: temporary });
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  it('is said in one line, without a stack', async () => {
+    for (const words of [
+      ['run', 'missing.tar'],
+      ['run', ARCHIVE, ...LOG, '--qemu', '/nonexistent/qemu'],
+      ['log', 'missing.log'],
+    ]) {
+      expect((await chronovisor(words)).stderr).toMatch(/^chronovisor: [^\n]+\n$/);
+    }
+  });
+});
+
+describe('log', { timeout: TEST_LIMIT_MS }, () => {
+  const START = formatLine(EVENTS.kernelStart, 100n, 0, ['0.1.0', '', 50n]);
+  const INTERRUPTS = [110n, 1_120n, 2_100n].map((taken, index) =>
+    formatLine(EVENTS.timerInterrupt, taken + 20n, 0, ['pit', index, 100n + 1_000n * BigInt(index), taken]),
+  );
+  const RUN = formatLine(EVENTS.timerStart, 105n, 0, ['pit', 'PIC', 32, 1n, 1_000n, 3]);
+  const WARNING = formatLine(EVENTS.warning, 3_000n, 0, ['a "quoted" word']);
+  const ERROR = formatLine(EVENTS.kernelError, 4_000n, 0, ['bad', 'Error: bad\n    at f (kernel.js:1:1)']);
+  const RECORDS = [START, RUN, ...INTERRUPTS, WARNING, ERROR];
+  const DIAGNOSTIC = '! runtime: something';
+  const CLEAN = inFolder('clean.log');
+  const DAMAGED = inFolder('damaged.log');
+  const DAMAGE = ['SeaBIOS (version 1.16)', START.slice(0, 30), `${WARNING} ?`, '  500 cpu0 info  no.such-event x=1', ERROR.slice(0, -3)];
+
+  beforeAll(() => {
+    writeFileSync(CLEAN, [HEADER_LINE, ...RECORDS, DIAGNOSTIC].map((line) => `${line}\n`).join(''));
+    const [chatter, cut, extra, unknown, last] = DAMAGE;
+    writeFileSync(
+      DAMAGED,
+      Buffer.concat([
+        Buffer.from(`${HEADER_LINE}\r\n${chatter!}\r\r\n${START}\r\n${cut!}\n${RUN}\r\r\n${extra!}\n`),
+        Buffer.from([0xff, 0xfe, 0x00, 0x0a]),
+        Buffer.from([...INTERRUPTS, unknown!, WARNING, ERROR, DIAGNOSTIC].map((line) => `${line}\r\n`).join('')),
+        Buffer.from(last!),
+      ]),
+    );
+  });
+
+  const linesOf = (text: string): string[] => text.split('\n').slice(0, -1);
+  const objectsOf = (text: string): Record<string, unknown>[] => linesOf(text).map((line) => JSON.parse(line) as Record<string, unknown>);
+
+  it('shows a clean log as it is', async () => {
+    expect(await chronovisor(['log', CLEAN])).toEqual({ status: 0, stdout: readFileSync(CLEAN, 'utf8'), stderr: '' });
+  });
+
+  it('keeps and counts damaged, cut and unknown lines, whatever ends they have', async () => {
+    const { status, stdout, stderr } = await chronovisor(['log', DAMAGED]);
+    expect(status).toBe(0);
+    expect(stderr).toBe(`${DAMAGED}: 6 of 15 lines are not records of this grammar; they are kept as they are\n`);
+    const lines = linesOf(stdout);
+    expect(lines).toHaveLength(15);
+    for (const line of [...RECORDS, ...DAMAGE, DIAGNOSTIC]) expect(lines).toContain(line);
+    expect(stdout).not.toContain('\r');
+  });
+
+  it.each([CLEAN, DAMAGED])('makes one JSON object of each record and nothing else (%s)', async (file) => {
+    const { status, stdout } = await chronovisor(['log', file, '--json']);
+    expect(status).toBe(0);
+    const objects = objectsOf(stdout);
+    expect(objects.map(({ at, level, event }) => ({ at, level, event }))).toEqual([
+      { at: 100, level: 'info', event: 'kernel.start' },
+      { at: 105, level: 'info', event: 'timer.start' },
+      { at: 130, level: 'debug', event: 'timer.interrupt' },
+      { at: 1_140, level: 'debug', event: 'timer.interrupt' },
+      { at: 2_120, level: 'debug', event: 'timer.interrupt' },
+      { at: 3_000, level: 'warn', event: 'warning' },
+      { at: 4_000, level: 'error', event: 'kernel.error' },
+    ]);
+    expect(objects[3]).toMatchObject({ cpu: 0, fields: { timer: 'pit', index: 1, nominal: 1_100, taken: 1_120 } });
+    expect(objects[6]).toMatchObject({ fields: { message: 'bad', stack: 'Error: bad\n    at f (kernel.js:1:1)' } });
+  });
+
+  it('tells in JSON which line a record stands in', async () => {
+    const { stdout } = await chronovisor(['log', DAMAGED, '--json']);
+    expect(objectsOf(stdout).map(({ line }) => line)).toEqual([3, 5, 8, 9, 10, 12, 13]);
+  });
+
+  it.each([
+    ['timer.*', 4],
+    ['timer.interrupt', 3],
+    ['timer.inter', 0],
+    ['*', 7],
+    ['kernel*', 2],
+  ])('shows with --event %s only those %i records', async (pattern, count) => {
+    const { stdout } = await chronovisor(['log', CLEAN, '--event', pattern]);
+    const prefix = pattern.replace('*', '');
+    const shown = linesOf(stdout);
+    expect(shown).toHaveLength(count);
+    for (const line of shown) expect(line.slice(24)).toMatch(new RegExp(`^${prefix.replaceAll('.', '\\.')}`));
+  });
+
+  it.each(['Timer', 'timer interrupt', 'timer.?'])('refuses --event %j, which no event can match', async (pattern) => {
+    const { status, stderr } = await chronovisor(['log', CLEAN, '--event', pattern]);
+    expect(status).toBe(2);
+    expect(stderr).toContain('expected an event such as timer.interrupt or timer.*');
+  });
+
+  it('leaves out what weighs less than --level', async () => {
+    const { stdout } = await chronovisor(['log', CLEAN, '--level', 'warn', '--json']);
+    expect(objectsOf(stdout).map(({ level }) => level)).toEqual(['warn', 'error']);
+  });
+
+  it('makes the table of the records, with --report alone', async () => {
+    const { status, stdout } = await chronovisor(['log', DAMAGED, '--report']);
+    expect(status).toBe(0);
+    const [head, row, ...rest] = linesOf(stdout);
+    expect(head).toMatch(/^timer +count +nominal/);
+    expect(row).toMatch(/^pit +3 +1 us +980 ns +995 ns +1.01 us +30 ns +20 ns +20 ns +0 ns$/);
+    expect(rest).toEqual(['', 'Latency of pit', expect.stringMatching(/^20 ns +3 #+$/) as string]);
+  });
+
+  it('says so when there is nothing to make a table of', async () => {
+    const file = inFolder('short.log');
+    writeFileSync(file, `${HEADER_LINE}\n${START}\n`);
+    expect(await chronovisor(['log', file, '--report'])).toEqual({ status: 0, stdout: 'The log has no timer runs.\n', stderr: '' });
+  });
+
+  it('tells of another version of the grammar, by file and line', async () => {
+    const file = inFolder('future.log');
+    writeFileSync(file, '# chronovisor-trace 999\n');
+    const { status, stderr } = await chronovisor(['log', file]);
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/future\.log:1: the log has grammar version 999; this program knows \d+\n/);
+  });
+
+  it('shows nothing of an empty log', async () => {
+    const file = inFolder('empty.log');
+    writeFileSync(file, '');
+    expect(await chronovisor(['log', file])).toEqual({ status: 0, stdout: '', stderr: '' });
+  });
+
+  it.each(['missing.log', '.'])('can not read %s: status 3', async (file) => {
+    const { status, stdout, stderr } = await chronovisor(['log', file]);
+    expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
+    expect(stderr.startsWith(`chronovisor: ${file}: `)).toBe(true);
+  });
+
+  it('needs a file', async () => {
+    const { status, stderr } = await chronovisor(['log']);
+    expect(status).toBe(2);
+    expect(stderr).toContain("missing required argument 'file'");
+  });
+
+  it.each([
+    ['on a pipe', {}, false],
+    ['with NO_COLOR', { NO_COLOR: '1' }, false],
+    ['with FORCE_COLOR', { FORCE_COLOR: '1' }, true],
+    ['with FORCE_COLOR=0', { FORCE_COLOR: '0' }, false],
+  ])('is coloured or not %s', async (_, environment, isColoured) => {
+    const { stdout } = await chronovisor(['log', DAMAGED], environment);
+    expect(stdout.includes(ESCAPE)).toBe(isColoured);
+    // Colours change nothing else.
+    // eslint-disable-next-line no-control-regex
+    expect(stdout.replaceAll(/\x1b\[[0-9;]*m/g, '')).toBe((await chronovisor(['log', DAMAGED])).stdout);
+  });
+
+  it('has no colours within JSON', async () => {
+    expect((await chronovisor(['log', DAMAGED, '--json'], { FORCE_COLOR: '1' })).stdout).not.toContain(ESCAPE);
+  });
+});
