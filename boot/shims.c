@@ -549,7 +549,11 @@ SHIM(exit)
 }
 
 static const JSCFunctionListEntry shims[] = {
-#define ENTRY(name, arity) JS_CFUNC_DEF(#name, arity, shim_##name)
+/* Like the engine's JS_CFUNC_DEF, but enumerable: whoever copies or prints the object sees them. */
+#define ENTRY(name, arity)                                                                                                \
+    {                                                                                                                     \
+        #name, JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE | JS_PROP_ENUMERABLE, JS_DEF_CFUNC, 0, .u = { .func = { arity, JS_CFUNC_generic, { .generic = shim_##name } } } \
+    }
     ENTRY(in8, 1),
     ENTRY(in16, 1),
     ENTRY(in32, 1),

@@ -12,7 +12,7 @@ import { PIC_BASE, probePic, type Pic } from './drivers/pic-8259a.ts';
 import { PIT_BASE, probePit, type Pit } from './drivers/pit-8254.ts';
 import { probePmTimer, type PmTimer } from './drivers/pm-timer.ts';
 import { COM1, probeUart, type Uart } from './drivers/uart-16550.ts';
-import { createMmio } from './hw/mmio.ts';
+import { createMmio, type Mmio } from './hw/mmio.ts';
 import { createMsr } from './hw/msr.ts';
 import { createPorts } from './hw/ports.ts';
 import type { Shims } from './hw/shims.ts';
@@ -95,6 +95,21 @@ function reportFrequency(trace: Trace, clock: string, f: Frequency): void {
   trace.record(EVENTS.frequency, clock, f.numerator, f.denominator, f.provenance, f.source, f.uncertaintyPpb);
 }
 
+/**
+ * A device's registers at an address that firmware told, which may be wrong.
+ * @returns undefined if that is no device range
+ */
+function openMmio(shims: Shims, address: number, length: number): Mmio | undefined {
+  try {
+    shims.mmioRead32(address);
+    shims.mmioRead32(address + length - 4);
+    return createMmio(shims, address, length);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
 function findAcpi(shims: Shims, trace: Trace): AcpiDiscovery {
   const memory = shims.memoryMap();
   for (const { address, length, kind } of memory) trace.record(EVENTS.memory, address, length, kind);
@@ -120,7 +135,8 @@ function findLocalApic(shims: Shims, trace: Trace, cpu: CpuDescription): LocalAp
   const base = createMsr(shims, APIC_BASE_MSR).read();
   if ((base & APIC_BASE.ENABLE) === 0n) return absent(trace, 'lapic', 'switched off in MSR 1Bh');
   const address = Number(base & APIC_BASE.ADDRESS);
-  const localApic = probeLocalApic(createMmio(shims, address, LAPIC.LENGTH), VECTOR.SPURIOUS);
+  const mmio = openMmio(shims, address, LAPIC.LENGTH);
+  const localApic = mmio && probeLocalApic(mmio, VECTOR.SPURIOUS);
   if (!localApic) return absent(trace, 'lapic', `nothing answers at 0x${address.toString(16)}`);
   found(trace, 'lapic', address, `id ${localApic.id}, version 0x${localApic.version.toString(16)}`);
   return localApic;
@@ -130,7 +146,8 @@ function findIoApics(shims: Shims, trace: Trace, acpi: AcpiDiscovery): IoApic[] 
   const described = acpi.found ? (acpi.madt?.ioApics ?? []) : [];
   if (described.length === 0) absent(trace, 'ioapic', 'no ACPI MADT tells of one');
   return described.flatMap(({ address, gsiBase }) => {
-    const ioApic = probeIoApic(createMmio(shims, address, IOAPIC.LENGTH), gsiBase);
+    const mmio = openMmio(shims, address, IOAPIC.LENGTH);
+    const ioApic = mmio && probeIoApic(mmio, gsiBase);
     if (ioApic)
       found(trace, 'ioapic', address, `${ioApic.inputCount} inputs from GSI ${gsiBase}, version 0x${ioApic.version.toString(16)}`);
     else absent(trace, 'ioapic', `nothing answers at 0x${address.toString(16)}`);
@@ -141,7 +158,9 @@ function findIoApics(shims: Shims, trace: Trace, acpi: AcpiDiscovery): IoApic[] 
 function findHpet(shims: Shims, trace: Trace, acpi: AcpiDiscovery): Hpet | undefined {
   const table = acpi.found ? acpi.hpet : undefined;
   if (!table) return absent(trace, 'hpet', 'no ACPI HPET table');
-  const probe = probeHpet(createMmio(shims, table.baseAddress, HPET.LENGTH));
+  const mmio = openMmio(shims, table.baseAddress, HPET.LENGTH);
+  if (!mmio) return absent(trace, 'hpet', `ACPI puts it at 0x${table.baseAddress.toString(16)}, which is no device address`);
+  const probe = probeHpet(mmio);
   if (!probe.found) return absent(trace, 'hpet', `at 0x${table.baseAddress.toString(16)}: ${probe.reason}`);
   const { hpet } = probe;
   found(

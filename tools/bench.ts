@@ -1,1 +1,59 @@
-console.log('to come');
+/** Prints the project's figures, one RECORD line each. Virtual time, so the same on every machine, but for what is said to be wall time. */
+import { execFileSync } from 'node:child_process';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { boot, type BootedRun } from './harness/boot.ts';
+import { buildFolder, projectRoot, runtimeImage } from './paths.ts';
+
+interface Figure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** The bar it has to stay under, where there is one. */
+  readonly limit?: number;
+}
+
+function print({ name, value, unit, limit }: Figure): void {
+  process.stdout.write(`RECORD: ${JSON.stringify({ name, value: Number(value.toFixed(3)), unit, ...(limit === undefined ? {} : { limit }) })}\n`);
+}
+
+function mustHold(run: BootedRun): BootedRun {
+  if (!run.isHeld) throw new Error(run.ending);
+  return run;
+}
+
+const TIMERS = [
+  { timer: 'pit', tick: 838.1 },
+  { timer: 'hpet', tick: 10 },
+  { timer: 'lapic', tick: 1 },
+] as const;
+
+const costs = mustHold(await boot({ bundle: 'test/bench/costs.ts', name: 'bench-costs' }));
+const limits: Readonly<Record<string, number>> = { 'shim.call_ns': 200 };
+for (const { fields } of costs.of('benchmark')) {
+  const limit = limits[fields.name];
+  print({ name: fields.name, value: fields.value, unit: fields.unit, ...(limit === undefined ? {} : { limit }) });
+}
+
+const run = mustHold(await boot({ name: 'bench-demonstration' }));
+const [start] = run.of('kernel.start');
+print({ name: 'boot.entry_to_typescript_ns', value: Number(start!.fields['first-statement']), unit: 'ns', limit: 3_000_000 });
+print({ name: 'boot.entry_to_main_ns', value: Number(start!.at), unit: 'ns' });
+const latencies = run.of('timer.interrupt').map(({ at, fields }) => Number(at - fields.taken));
+print({ name: 'irq.stub_to_handler_ns', value: Math.max(...latencies), unit: 'ns', limit: 4_000 });
+print({ name: 'irq.stub_to_handler_jitter_ns', value: Math.max(...latencies) - Math.min(...latencies), unit: 'ns', limit: 1_000 });
+for (const { timer, tick } of TIMERS) {
+  const errors = run.of('timer.interrupt', (fields) => fields.timer === timer).map(({ fields }) => Math.abs(Number(fields.taken - fields.nominal)));
+  print({ name: `timer.interval_error_ns.${timer}`, value: Math.max(...errors), unit: 'ns', limit: tick + 200 });
+}
+for (const { fields } of run.of('machine.frequency', ({ provenance }) => provenance === 'measured')) {
+  const hertz = Number(fields.numerator) / Number(fields.denominator);
+  // Under icount both run at exactly 1 GHz.
+  print({ name: `calibration.${fields.clock}_error_ppm`, value: Math.abs(hertz / 1e9 - 1) * 1e6, unit: 'ppm', limit: 1 });
+}
+print({ name: 'image.bytes', value: statSync(runtimeImage()).size, unit: 'bytes', limit: 1_500_000 });
+print({ name: 'bundle.bytes', value: statSync(join(buildFolder(), 'bundles', 'kernel-main', 'main.tar')).size, unit: 'bytes' });
+
+const began = Date.now();
+execFileSync('make', ['-s', 'run'], { cwd: projectRoot(), stdio: 'ignore', timeout: 120_000 });
+print({ name: 'run.warm_wall_s', value: (Date.now() - began) / 1000, unit: 's' });

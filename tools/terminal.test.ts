@@ -21,9 +21,11 @@ describe('a painter', () => {
   });
 
   it('paints by the stream that it was made for, whatever standard output is', () => {
-    const isTTY = vi.spyOn(process.stdout, 'isTTY', 'get').mockReturnValue(false);
-    expect(createPainter(TERMINAL)('red', 'x')).toBe(RED);
-    isTTY.mockRestore();
+    const { isTTY } = process.stdout;
+    process.stdout.isTTY = false;
+    const text = createPainter(TERMINAL)('red', 'x');
+    process.stdout.isTTY = isTTY;
+    expect(text).toBe(RED);
   });
 
   it('does not paint on a pipe', () => {

@@ -95,7 +95,11 @@ function measureRatio(
   const origin = accessTsc();
   let elapsed = 0n;
   let stuck = 0;
+  let pause = 0;
   for (;;) {
+    // Readings on one beat would meet the counter's ticks at phases that creep: an error that does not average out.
+    pause = (pause * 5 + 3) % 16;
+    for (let wait = pause; wait > 0; wait--);
     const now = read();
     const tsc = Number(accessTsc() - origin);
     const step = BigInt.asUintN(width, now - last);

@@ -111,9 +111,10 @@ function parseQuoted(text: string): string | undefined {
 
 /** One of a few words, recorded as its position. */
 export function oneOf<const Word extends string>(...words: readonly Word[]): FieldType<Word> {
+  const positions: Readonly<Record<string, number>> = Object.fromEntries(words.map((word, index) => [word, index]));
   return {
     lane: 'float',
-    encode: (value) => words.indexOf(value),
+    encode: (value) => positions[value]!,
     decode: (raw: Raw) => words[Number(raw)] ?? (`unknown-${raw}` as Word),
     toText: (value) => value,
     fromText: (text) => ((words as readonly string[]).includes(text) ? (text as Word) : undefined),

@@ -257,15 +257,19 @@ describe('lines for a person', () => {
     expect(blocks).toEqual([]);
   });
 
-  it('are not made before the scale is known; the header is', () => {
+  it('are not made before the scale is known; the first one is preceded by the header', () => {
     const { trace, lines } = createRecorder({ level: 'debug' });
     log(trace, 'early');
     trace.flush();
-    expect(lines).toEqual([HEADER_LINE]);
+    expect(messagesOf(lines)).toEqual([]);
     log(trace, 'kept');
     trace.setScale(SCALE);
     trace.flush();
-    expect(messagesOf(lines)).toEqual(['kept']);
+    log(trace, 'and more');
+    trace.flush();
+    expect(lines[0]).toBe(HEADER_LINE);
+    expect(lines).toHaveLength(3);
+    expect(messagesOf(lines)).toEqual(['kept', 'and more']);
   });
 
   it('say what was lost', () => {

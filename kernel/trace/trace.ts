@@ -58,12 +58,20 @@ export function createTrace({ rdtsc, bootStamp, cpu, capacity, frames, lines }: 
   let headed = false;
   let scale: StampScale | undefined;
 
-  /* Timed paths end here, so: no rest parameters, no iterators, no typeof; a definition is compiled once. */
+  /*
+   * Timed paths end here, so: no rest parameters, no iterators, no typeof, no loop over fields; what can be known of an
+   * event beforehand is. One record costs what `make bench` prints as trace.record_ns.
+   */
   interface Form {
     readonly header: number;
     readonly count: number;
     /** How each field's value is stored: one of the constants below. */
-    readonly ways: readonly number[];
+    readonly way0: number;
+    readonly way1: number;
+    readonly way2: number;
+    readonly way3: number;
+    readonly way4: number;
+    readonly way5: number;
     readonly encode: readonly (((value: never) => number | string) | undefined)[];
   }
   const AS_FLOAT = 0;
@@ -72,26 +80,13 @@ export function createTrace({ rdtsc, bootStamp, cpu, capacity, frames, lines }: 
   const AS_TEXT = 3;
   const forms: (Form | undefined)[] = [];
   for (const event of Object.values(EVENTS) as EventDefinition[]) {
-    forms[event.id] = {
-      header: FRAME.RECORD | (cpu << 8) | (event.id << 16),
-      count: event.fields.length,
-      ways: event.fields.map(([, type]) =>
-        type.lane === 'text' ? AS_TEXT : type.lane === 'integer' ? AS_INTEGER : type.encode ? ENCODED : AS_FLOAT,
-      ),
-      encode: event.fields.map(([, type]) => type.encode),
-    };
+    const ways = event.fields.map(([, type]) => (type.lane === 'text' ? AS_TEXT : type.lane === 'integer' ? AS_INTEGER : type.encode ? ENCODED : AS_FLOAT));
+    const [way0 = 0, way1 = 0, way2 = 0, way3 = 0, way4 = 0, way5 = 0] = ways;
+    const encode = event.fields.map(([, type]) => type.encode);
+    forms[event.id] = { header: FRAME.RECORD | (cpu << 8) | (event.id << 16), count: ways.length, way0, way1, way2, way3, way4, way5, encode };
   }
 
-  function recordAt(
-    stamp: bigint,
-    event: EventDefinition,
-    v0?: unknown,
-    v1?: unknown,
-    v2?: unknown,
-    v3?: unknown,
-    v4?: unknown,
-    v5?: unknown,
-  ): void {
+  function recordAt(stamp: bigint, event: EventDefinition, v0?: unknown, v1?: unknown, v2?: unknown, v3?: unknown, v4?: unknown, v5?: unknown): void {
     if (used === capacity) {
       dropped++;
       return;
@@ -99,33 +94,44 @@ export function createTrace({ rdtsc, bootStamp, cpu, capacity, frames, lines }: 
     const form = forms[event.id]!;
     const word = write * 16;
     const lane = write * 8;
+    const count = form.count;
     words[word] = form.header;
     words[word + 1] = sequence++;
     integers[lane + 1] = stamp;
-    const count = form.count;
-    if (count > 0) store(form, 0, lane + 2, v0);
-    if (count > 1) store(form, 1, lane + 3, v1);
-    if (count > 2) store(form, 2, lane + 4, v2);
-    if (count > 3) store(form, 3, lane + 5, v3);
-    if (count > 4) store(form, 4, lane + 6, v4);
-    if (count > 5) store(form, 5, lane + 7, v5);
+    if (count > 0) {
+      if (form.way0 === AS_INTEGER) integers[lane + 2] = v0 as bigint;
+      else floats[lane + 2] = form.way0 === AS_FLOAT ? (v0 as number) : encoded(form, form.way0, 0, v0);
+    }
+    if (count > 1) {
+      if (form.way1 === AS_INTEGER) integers[lane + 3] = v1 as bigint;
+      else floats[lane + 3] = form.way1 === AS_FLOAT ? (v1 as number) : encoded(form, form.way1, 1, v1);
+    }
+    if (count > 2) {
+      if (form.way2 === AS_INTEGER) integers[lane + 4] = v2 as bigint;
+      else floats[lane + 4] = form.way2 === AS_FLOAT ? (v2 as number) : encoded(form, form.way2, 2, v2);
+    }
+    if (count > 3) {
+      if (form.way3 === AS_INTEGER) integers[lane + 5] = v3 as bigint;
+      else floats[lane + 5] = form.way3 === AS_FLOAT ? (v3 as number) : encoded(form, form.way3, 3, v3);
+    }
+    if (count > 4) {
+      if (form.way4 === AS_INTEGER) integers[lane + 6] = v4 as bigint;
+      else floats[lane + 6] = form.way4 === AS_FLOAT ? (v4 as number) : encoded(form, form.way4, 4, v4);
+    }
+    if (count > 5) {
+      if (form.way5 === AS_INTEGER) integers[lane + 7] = v5 as bigint;
+      else floats[lane + 7] = form.way5 === AS_FLOAT ? (v5 as number) : encoded(form, form.way5, 5, v5);
+    }
     write = write + 1 === capacity ? 0 : write + 1;
     used++;
   }
 
-  function store(form: Form, index: number, lane: number, value: unknown): void {
-    const way = form.ways[index];
-    if (way === AS_INTEGER) {
-      integers[lane] = value as bigint;
-    } else if (way === AS_FLOAT) {
-      floats[lane] = value as number;
-    } else if (way === ENCODED) {
-      floats[lane] = form.encode[index]!(value as never) as number;
-    } else {
-      const own = (texts[write] ??= []);
-      // The lane says which of the record's texts it is.
-      floats[lane] = own.push(form.encode[index]!(value as never) as string) - 1;
-    }
+  /** What the lane holds of a value that is not stored as it is: a word's position, a flag, or which of the record's texts it is. */
+  function encoded(form: Form, way: number, index: number, value: unknown): number {
+    const raw = form.encode[index]!(value as never);
+    if (way === ENCODED) return raw as number;
+    const own = (texts[write] ??= []);
+    return own.push(raw as string) - 1;
   }
 
   function record(event: EventDefinition, v0?: unknown, v1?: unknown, v2?: unknown, v3?: unknown, v4?: unknown, v5?: unknown): void {

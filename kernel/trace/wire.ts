@@ -1,6 +1,6 @@
 /**
  * The trace on its own channel: binary frames, rendered to text by the tools (kernel/trace/text.ts), because
- * 64 bytes by REP OUTSB cost the kernel about 500 instructions and the text of one record about 15,000
+ * a record of 64 bytes by REP OUTSB costs the kernel some hundred instructions and its text some ten thousand
  * (`make bench`: trace.record_ns, trace.flush_record_ns, trace.text_ns).
  *
  * Every frame starts with 8 bytes, little-endian: kind, CPU, a 16-bit and a 32-bit number.

@@ -324,7 +324,6 @@ describe('log', { timeout: TEST_LIMIT_MS }, () => {
     const { stdout } = await chronovisor(['log', DAMAGED], environment);
     expect(stdout.includes(ESCAPE)).toBe(isColoured);
     // Colours change nothing else.
-    // eslint-disable-next-line no-control-regex
     expect(stdout.replaceAll(/\x1b\[[0-9;]*m/g, '')).toBe((await chronovisor(['log', DAMAGED])).stdout);
   });
 

@@ -34,18 +34,24 @@ export function timerReports(records: readonly TraceRecord[]): TimerReport[] {
 }
 
 const TABLE_COLUMNS = 100;
+/** Significant digits and the space between columns: what is tried until the table is narrow enough. */
+const LAYOUTS = [
+  { digits: 10, gap: '  ' },
+  { digits: 10, gap: ' ' },
+  { digits: 6, gap: ' ' },
+  { digits: 5, gap: ' ' },
+  { digits: 4, gap: '  ' },
+] as const;
+type Layout = (typeof LAYOUTS)[number];
 
 /** The table as lines, at most 100 columns wide: figures lose digits where it would not fit otherwise. */
 export function timerTable(reports: readonly TimerReport[]): string[] {
   if (reports.length === 0) return [];
-  let lines: string[];
-  let digits = 10;
-  do lines = tableWith(digits--, reports);
-  while (lines[0]!.length > TABLE_COLUMNS && digits >= 4);
-  return lines;
+  const tables = LAYOUTS.map((layout) => tableWith(layout, reports));
+  return tables.find(([head]) => head!.length <= TABLE_COLUMNS) ?? tables.at(-1)!;
 }
 
-function tableWith(digits: number, reports: readonly TimerReport[]): string[] {
+function tableWith({ digits, gap }: Layout, reports: readonly TimerReport[]): string[] {
   const show = (value: number): string => showNanos(value, digits);
   const rows: string[][] = [
     ['timer', 'count', 'nominal', 'min', 'mean', 'max', 'jitter', 'worst error', 'latency', 'jitter'],
@@ -64,7 +70,7 @@ function tableWith(digits: number, reports: readonly TimerReport[]): string[] {
   ];
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows.map((row) =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  '),
+    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join(gap),
   );
 }
 

@@ -1,5 +1,5 @@
 /** Stacks of the bundle made stacks of the sources: `kernel.js:812:9` becomes `kernel/main.ts:41:5`. */
-import { originalPositionFor, TraceMap } from '@jridgewell/trace-mapping';
+import { LEAST_UPPER_BOUND, originalPositionFor, TraceMap, type Needle } from '@jridgewell/trace-mapping';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -22,7 +22,10 @@ export function createStackMapper(folder: string | undefined): StackMapper {
       const line = Number(row);
       // Lines count from 1 in both, but a damaged log may say anything. The engine counts columns from 1, source maps from 0.
       if (!map || line < 1) return whole;
-      const place = originalPositionFor(map, { line, column: Math.max(0, Number(column ?? 1) - 1) });
+      // Without a column, the line's first statement.
+      const needle: Needle =
+        column === undefined ? { line, column: 0, bias: LEAST_UPPER_BOUND } : { line, column: Math.max(0, Number(column) - 1) };
+      const place = originalPositionFor(map, needle);
       return place.source ? `${place.source}:${place.line}:${place.column + 1}` : whole;
     });
 }

@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest';
+import { createMmio } from '../hw/mmio.ts';
+import { DIVIDE_BY_1, LAPIC, LVT, SVR } from '../regs/local-apic.ts';
+import { createFakeBus } from '../testing/bus.ts';
+import { createFakeClock } from '../testing/clock.ts';
+import { createFakeLocalApic, type FakeLocalApicOptions } from '../testing/local-apic.ts';
+import { probeLocalApic } from './local-apic.ts';
+
+const BASE = 0xfee0_0000;
+const SPURIOUS = 0xff;
+const VECTOR = 0xe0;
+/** Of a bus of 1 GHz. */
+const TICK = 1_000n;
+
+function createPc({ accessNanos = 700n, ...options }: FakeLocalApicOptions & { readonly accessNanos?: bigint } = {}) {
+  const clock = createFakeClock();
+  const device = createFakeLocalApic(clock, options);
+  const bus = createFakeBus({ clock, memory: [{ base: BASE, length: LAPIC.LENGTH, device }], accessNanos });
+  const localApic = probeLocalApic(createMmio(bus.shims, BASE, LAPIC.LENGTH), SPURIOUS);
+  bus.takeAccesses();
+  const advanceToTick = (tick: bigint): void => clock.pass((tick - device.elapsed()) * TICK - (clock.now() % TICK));
+  return { clock, device, bus, localApic: localApic!, advanceToTick };
+}
+
+describe('probing', () => {
+  it('finds nothing where nobody drives the bus, and writes nothing', () => {
+    const bus = createFakeBus({});
+    expect(probeLocalApic(createMmio(bus.shims, BASE, LAPIC.LENGTH), SPURIOUS)).toBeUndefined();
+    expect(bus.takeAccesses()).toEqual(['read fee00030 ffffffff']);
+  });
+
+  it.each([
+    ['0', 0],
+    ['a highest entry of 2: no error entry', 0x0002_0010],
+  ])('finds nothing where the version reads %s', (_, identity) => {
+    expect(createPc({ identity }).localApic).toBeUndefined();
+  });
+
+  it.each([
+    [0, 0x0005_0014, 0x14],
+    [255, 0x0006_0015, 0x15],
+    [128, 0x8003_0010, 0x10],
+  ])('tells its ID %i and its version', (id, identity, version) => {
+    expect(createPc({ id, identity }).localApic).toMatchObject({ id, version });
+  });
+
+  it('switches it on, lets every priority through, and leaves its entries masked but for NMI', () => {
+    const { device } = createPc();
+    expect(device.register(LAPIC.SVR)).toBe(SVR.ENABLE | SPURIOUS);
+    expect(device.register(LAPIC.TPR)).toBe(0);
+    expect(device.register(LAPIC.LVT_TIMER)).toBe(LVT.MASKED);
+    expect(device.register(LAPIC.LVT_LINT0)).toBe(LVT.MASKED);
+    expect(device.register(LAPIC.LVT_LINT1)).toBe(LVT.DELIVERY_NMI);
+    expect(device.register(LAPIC.LVT_ERROR)).toBe(LVT.MASKED);
+    expect(device.register(LAPIC.TIMER_DCR)).toBe(DIVIDE_BY_1);
+  });
+});
+
+describe('interrupts', () => {
+  it('are ended by a 0', () => {
+    const { bus, device, localApic } = createPc();
+    localApic.endOfInterrupt();
+    expect(bus.takeAccesses()).toEqual(['write fee000b0 0']);
+    expect(device.endsOfInterrupt()).toBe(1);
+  });
+
+  it('of the 8259A come through LINT0 as ExtINT', () => {
+    const { device, localApic } = createPc();
+    localApic.acceptPic();
+    expect(device.register(LAPIC.LVT_LINT0)).toBe(LVT.DELIVERY_EXTINT);
+  });
+});
+
+describe('the time a reload takes', () => {
+  it('is 0 before it is measured', () => {
+    expect(createPc({ reloadTicks: 1 }).localApic.reloadTicks()).toBe(0);
+  });
+
+  const MACHINES: readonly (readonly [string, { accessNanos: bigint; busHz: bigint }])[] = [
+    ['1 GHz, 700 ns an access', { accessNanos: 700n, busHz: 1_000_000_000n }],
+    ['1 GHz, 150 ns an access', { accessNanos: 150n, busHz: 1_000_000_000n }],
+    ['1 GHz, 1 us an access: a period an access', { accessNanos: 1000n, busHz: 1_000_000_000n }],
+    ['100 MHz, 700 ns an access', { accessNanos: 700n, busHz: 100_000_000n }],
+    ['24 MHz, 500 ns an access', { accessNanos: 500n, busHz: 24_000_000n }],
+  ];
+
+  it.each(MACHINES)('is measured as 1 where a period is one tick longer than the count (%s)', (_, machine) => {
+    const { localApic } = createPc({ ...machine, reloadTicks: 1 });
+    localApic.measureReload();
+    expect(localApic.reloadTicks()).toBe(1);
+  });
+
+  it.each(MACHINES)('is measured as 0 where a period is the count (%s)', (_, machine) => {
+    const { localApic } = createPc({ ...machine, reloadTicks: 0 });
+    localApic.measureReload();
+    expect(localApic.reloadTicks()).toBe(0);
+  });
+
+  it('is measured without an interrupt, and the timer is stopped afterwards', () => {
+    const { bus, device, localApic } = createPc({ reloadTicks: 1 });
+    localApic.measureReload();
+    const entries = bus.takeAccesses().filter((access) => access.startsWith('write fee00320'));
+    for (const entry of entries) expect(Number.parseInt(entry.split(' ')[2]!, 16) & LVT.MASKED, entry).toBe(LVT.MASKED);
+    expect(localApic.currentCount()).toBe(0);
+    expect(device.interrupts()).toBe(0n);
+  });
+});
+
+describe('the periodic timer', () => {
+  it.each([
+    ['one tick longer than the count', 1],
+    ['the count', 0],
+  ] as const)('has the period that was asked for where a period is %s, and no drift after a million', (_, reloadTicks) => {
+    const { device, localApic, advanceToTick } = createPc({ reloadTicks });
+    localApic.measureReload();
+    localApic.startPeriodic(VECTOR, 1_000_000);
+    for (const index of [1n, 2n, 1000n, 1_000_000n]) {
+      advanceToTick(index * 1_000_000n - 1n);
+      expect(device.interrupts(), `a tick before interrupt ${index}`).toBe(index - 1n);
+      advanceToTick(index * 1_000_000n);
+      expect(device.interrupts(), `at interrupt ${index}`).toBe(index);
+    }
+  });
+
+  it('has its entry before its count: counting starts with the last access', () => {
+    const { bus, localApic } = createPc();
+    localApic.startPeriodic(VECTOR, 0xffff_ffff);
+    expect(bus.takeAccesses()).toEqual([`write fee00320 ${(LVT.TIMER_PERIODIC | VECTOR).toString(16)}`, 'write fee00380 ffffffff']);
+  });
+
+  it('that is stopped is masked, and counts no more', () => {
+    const { clock, device, localApic } = createPc();
+    localApic.startPeriodic(VECTOR, 1000);
+    clock.pass(10_500n * TICK);
+    expect(device.interrupts()).toBeGreaterThan(5n);
+    localApic.stop();
+    expect(device.register(LAPIC.LVT_TIMER)).toBe(LVT.MASKED);
+    expect(localApic.currentCount()).toBe(0);
+    clock.pass(10_000n * TICK);
+    expect(device.interrupts()).toBe(0n);
+  });
+});
+
+describe('the free-running counter', () => {
+  it('counts down without interrupts', () => {
+    const { clock, device, localApic } = createPc();
+    localApic.startFree(0xffff_ffff);
+    const before = localApic.currentCount();
+    expect(before).toBeGreaterThan(0xffff_0000);
+    clock.pass(5000n * TICK);
+    expect(before - localApic.currentCount()).toBe(5700);
+    expect(device.interrupts()).toBe(0n);
+  });
+});
