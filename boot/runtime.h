@@ -141,6 +141,7 @@ void cpu_init(struct cpu *cpu, struct boot_info *boot);
 void cpu_for_each_guard(const struct cpu *cpu, void (*visit)(uint64_t page));
 static inline struct cpu *cpu_current(void) { struct cpu *cpu; __asm__("movq %%gs:0, %0" : "=r"(cpu)); return cpu; }
 void interrupts_idle(void);
+void interrupts_idle_awake(void);
 void interrupts_poll(void);
 int msr_read(uint32_t index, uint64_t *value);
 int msr_write(uint32_t index, uint64_t value);

@@ -361,6 +361,15 @@ SHIM(idle)
     return JS_NewUint32(context, cpu->taken_count);
 }
 
+SHIM(idleAwake)
+{
+    UNUSED_ARGUMENTS;
+    struct cpu *cpu = cpu_current();
+    cpu->taken_count = 0;
+    interrupts_idle_awake();
+    return JS_NewUint32(context, cpu->taken_count);
+}
+
 SHIM(poll)
 {
     UNUSED_ARGUMENTS;
@@ -580,6 +589,7 @@ static const JSCFunctionListEntry shims[] = {
     ENTRY(writeCr, 2),
     ENTRY(physicalView, 2),
     ENTRY(idle, 0),
+    ENTRY(idleAwake, 0),
     ENTRY(poll, 0),
     ENTRY(interruptVector, 1),
     ENTRY(interruptTsc, 1),

@@ -108,7 +108,14 @@ interrupt_common:
     movl %ecx, %gs:CPU_TAKEN_COUNT
     jmp 2f
 1:  incl %gs:CPU_LOST_COUNT
-2:  popq %rcx
+2:  /* Out of the sled of interrupts_idle_awake: what it waited for has come. */
+    movq 32(%rsp), %rax
+    cmpq $idle_sled, %rax
+    jb 3f
+    cmpq $idle_sled_end, %rax
+    jae 3f
+    movq $idle_sled_end, 32(%rsp)
+3:  popq %rcx
     popq %rdx
     popq %rax
     addq $8, %rsp
@@ -119,6 +126,25 @@ interrupt_common:
 interrupts_idle:
     sti
     hlt
+    cli
+    ret
+
+/*
+ * The same without HLT, for QEMU's -icount: there a halted CPU's clock is advanced by another thread, and if that one
+ * looks at the moment of halting, it misses what the CPU executed since it was last asked the time. The interrupt is
+ * then late by so many nanoseconds, once in some thousand HLTs, more on a loaded host. A CPU that runs has no such
+ * moment. NOPs because QEMU translates a block of them to almost nothing: a second of virtual time costs some
+ * milliseconds. 510 and the jump fill one translation block.
+ */
+    .global interrupts_idle_awake
+interrupts_idle_awake:
+    sti
+idle_sled:
+    .rept 510
+    nop
+    .endr
+    jmp idle_sled
+idle_sled_end:
     cli
     ret
 

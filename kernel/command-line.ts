@@ -10,6 +10,8 @@ export interface CommandLine {
   readonly count: number;
   /** Whether the binary trace channel is used where it exists. */
   readonly frames: 'auto' | 'off';
+  /** How the CPU waits for interrupts; auto: awake on QEMU's TCG, where that is exact, by HLT elsewhere. */
+  readonly idle: 'auto' | 'halt' | 'awake';
 }
 
 export type CommandLineResult =
@@ -23,6 +25,7 @@ export function parseCommandLine(text: string): CommandLineResult {
   let run: CommandLine['run'] = 'demonstration';
   let serial: CommandLine['serial'] = 'info';
   let frames: CommandLine['frames'] = 'auto';
+  let idle: CommandLine['idle'] = 'auto';
   let count = 1000;
 
   function choice<Word extends string>(name: string, value: string, words: readonly Word[], otherwise: Word): Word {
@@ -38,10 +41,11 @@ export function parseCommandLine(text: string): CommandLineResult {
     if (name === 'run') run = choice(name, value, RUNS, run);
     else if (name === 'serial') serial = choice(name, value, [...LEVELS, 'off'], serial);
     else if (name === 'frames') frames = choice(name, value, ['auto', 'off'], frames);
+    else if (name === 'idle') idle = choice(name, value, ['auto', 'halt', 'awake'], idle);
     else if (name === 'count') {
       count = Number(value);
       if (!/^\d+$/.test(value) || count < 2 || count > 10_000) problems.push(`count=${value}: expected a number from 2 to 10000`);
-    } else if (name !== 'heap') problems.push(`${name}: there is no such option; expected run, serial, frames, count or heap`);
+    } else if (name !== 'heap') problems.push(`${name}: there is no such option; expected run, serial, frames, idle, count or heap`);
   }
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, value: { run, serial, count, frames } };
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, value: { run, serial, count, frames, idle } };
 }

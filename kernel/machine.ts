@@ -16,7 +16,7 @@ import { createMmio, type Mmio } from './hw/mmio.ts';
 import { createMsr } from './hw/msr.ts';
 import { createPorts } from './hw/ports.ts';
 import type { Shims } from './hw/shims.ts';
-import { createDispatcher, type Dispatcher } from './interrupts/dispatcher.ts';
+import { createDispatcher, type Dispatcher, type IdleWay } from './interrupts/dispatcher.ts';
 import { createRouter, type Router } from './interrupts/router.ts';
 import { VECTOR } from './interrupts/vectors.ts';
 import { ADDRESS_SPACE_IO } from './regs/acpi.ts';
@@ -198,8 +198,10 @@ function pickReference(hpet: Hpet | undefined, pmTimer: PmTimer | undefined, pit
   return undefined;
 }
 
+const idleWayFor = ({ hypervisor }: CpuDescription): IdleWay => (hypervisor === 'TCGTCGTCGTCG' ? 'awake' : 'halt');
+
 /** Finds the machine. What is absent is reported, not assumed. */
-export function findMachine(shims: Shims, trace: Trace, uart: Uart | undefined): Machine {
+export function findMachine(shims: Shims, trace: Trace, uart: Uart | undefined, idle: CommandLine['idle']): Machine {
   const cpu = describeCpu(shims.cpuid);
   trace.record(EVENTS.cpu, cpu.vendor, cpu.brand, cpu.hypervisor, cpu.hasSvm, cpu.hasInvariantTsc);
   const acpi = findAcpi(shims, trace);
@@ -245,7 +247,9 @@ export function findMachine(shims: Shims, trace: Trace, uart: Uart | undefined):
   const toInstant = (tsc: bigint): Instant => instant(ticksToNanos(tscFrequency, ticks(tsc - entry)));
   trace.setScale({ toNanos: (tsc) => nanos(toInstant(tsc)) });
 
-  const dispatcher = createDispatcher(shims, (vector, taken) => trace.record(EVENTS.interruptUnexpected, vector, taken));
+  const dispatcher = createDispatcher(shims, idle === 'auto' ? idleWayFor(cpu) : idle, (vector, taken) =>
+    trace.record(EVENTS.interruptUnexpected, vector, taken),
+  );
   const router = createRouter({ dispatcher, localApic, ioApics, pic, madt: acpi.found ? acpi.madt : undefined });
   return {
     shims,

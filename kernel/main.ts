@@ -24,7 +24,7 @@ export function main(shims: Shims): void {
   }
 
   try {
-    const machine = findMachine(shims, trace, uart);
+    const machine = findMachine(shims, trace, uart, command.ok ? command.value.idle : 'auto');
     trace.flush();
     if (!command.ok) exit(EXIT.FAILED, `command line: ${command.problems.join('; ')}`);
     if (command.value.run === 'demonstration') runDemonstration(machine, command.value.count);

@@ -43,7 +43,12 @@ it.each([
   const run = await boot({ bundle: 'test/bundles/corrupt-acpi.ts', append: `${signature} count=20` });
   expect(run).toHold();
   expect(run.of('machine.acpi', ({ table }) => table === signature).map(({ fields }) => fields.checksum)).toEqual(['wrong']);
-  expect(run.of('machine.acpi-problem').map(({ fields }) => fields.what).join()).toMatch(/checksum/);
+  expect(
+    run
+      .of('machine.acpi-problem')
+      .map(({ fields }) => fields.what)
+      .join(),
+  ).toMatch(/checksum/);
   expect(run.of('machine.absent').map(({ fields }) => fields.device)).toEqual(devices);
   // What is left is enough for the other timers.
   expect(run.of('timer.interval').length).toBeGreaterThanOrEqual(2);

@@ -39,5 +39,6 @@ it('types, lint, layer rules and formatting hold', { timeout: 240_000 }, () => {
 
 it('make help lists every target', () => {
   const { output } = make(20_000, 'help');
-  for (const target of ['setup', 'build', 'run', 'test', 'bench', 'check', 'console', 'clean']) expect(output).toMatch(new RegExp(`^ +make ${target} `, 'm'));
+  for (const target of ['setup', 'build', 'run', 'test', 'bench', 'check', 'console', 'clean'])
+    expect(output).toMatch(new RegExp(`^ +make ${target} `, 'm'));
 });

@@ -20,7 +20,12 @@ interface Session {
 }
 
 function open(...words: string[]): Session {
-  const child = spawn('node', [program, 'console', '--timeout', '60', ...words], { cwd: projectRoot(), cols: 100, rows: 40, encoding: 'utf8' });
+  const child = spawn('node', [program, 'console', '--timeout', '60', ...words], {
+    cwd: projectRoot(),
+    cols: 100,
+    rows: 40,
+    encoding: 'utf8',
+  });
   let shown = '';
   let mark = 0;
   const listeners = new Set<() => void>();
@@ -35,7 +40,10 @@ function open(...words: string[]): Session {
     see: (wanted) =>
       new Promise((done, fail) => {
         const matches = (): boolean => (typeof wanted === 'string' ? shown.slice(mark).includes(wanted) : wanted.test(shown.slice(mark)));
-        const timer = setTimeout(() => finish(new Error(`waited for ${String(wanted)}; shown since the last key:\n${shown.slice(mark)}`)), LIMIT_MS);
+        const timer = setTimeout(
+          () => finish(new Error(`waited for ${String(wanted)}; shown since the last key:\n${shown.slice(mark)}`)),
+          LIMIT_MS,
+        );
         const finish = (error?: Error): void => {
           clearTimeout(timer);
           listeners.delete(look);

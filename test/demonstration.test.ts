@@ -40,7 +40,15 @@ describe.each(['pc', 'q35'] as const)('on %s', (machine) => {
   it('takes 1,000 interrupts from PIT, HPET and LAPIC, each at its nominal instant', async () => {
     const run = await boot({ machine });
     expect(run).toHold();
-    expect(run).toShowInOrder(['kernel.start', 'machine.cpu', 'machine.acpi', 'machine.frequency', 'timer.start', 'timer.interrupt', 'kernel.exit']);
+    expect(run).toShowInOrder([
+      'kernel.start',
+      'machine.cpu',
+      'machine.acpi',
+      'machine.frequency',
+      'timer.start',
+      'timer.interrupt',
+      'kernel.exit',
+    ]);
     for (const timer of ['pit', 'hpet', 'lapic'] as const) expectExact(run, timer);
     expectFrequency(run, 'tsc', 1e9, 0.1);
     expectFrequency(run, 'lapic', 1e9, 0.1);
@@ -76,7 +84,9 @@ describe('on microvm', () => {
   it('without ACPI reports every table-born device absent and uses the 8259A', async () => {
     const run = await boot({ machine: 'microvm', extra: ['-machine', 'acpi=off'], append: 'count=50' });
     expect(run).toHold();
-    expect(run.of('machine.absent').map(({ fields }) => fields.device)).toEqual(expect.arrayContaining(['acpi', 'ioapic', 'hpet', 'pm-timer']));
+    expect(run.of('machine.absent').map(({ fields }) => fields.device)).toEqual(
+      expect.arrayContaining(['acpi', 'ioapic', 'hpet', 'pm-timer']),
+    );
     expect(run.of('timer.start', of('pit'))[0]?.fields.route).toBe('8259A line 0');
     expect(run.series('timer.interrupt', ({ taken }) => taken, of('pit'))).toHaveCount(50);
   });
@@ -85,11 +95,12 @@ describe('on microvm', () => {
 describe('the trace', () => {
   const same: BootOptions = { append: 'count=200', seed: 7 };
 
-  it('of two runs with one seed is the same byte for byte', async () => {
-    const [one, two] = await Promise.all([boot({ ...same, name: 'seed-7-a' }), boot({ ...same, name: 'seed-7-b' })]);
-    expect(one).toHold();
-    expect(two.lines).toEqual(one.lines);
-    expect(one.lines.length).toBeGreaterThan(600);
+  it('of runs with one seed is the same byte for byte, also on a busy host', async () => {
+    // More machines than cores: their threads are held up at every possible moment.
+    const [first, ...others] = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => boot({ ...same, name: `seed-7-${name}` })));
+    expect(first).toHold();
+    expect(first!.lines.length).toBeGreaterThan(600);
+    for (const other of others) expect(other.lines).toEqual(first!.lines);
   });
 
   it('agrees with the sums that the kernel made itself', async () => {

@@ -66,7 +66,9 @@ describe('the limits of the engine', () => {
 
   it('are errors that TypeScript can catch, and go on after', async () => {
     const run = await fail('survive');
-    expect(run.diagnostics[0]).toMatch(/^uncaught Error: survived: InternalError: out of memory: .* \| InternalError: stack overflow \| InternalError: out of memory/);
+    expect(run.diagnostics[0]).toMatch(
+      /^uncaught Error: survived: InternalError: out of memory: .* \| InternalError: stack overflow \| InternalError: out of memory/,
+    );
   });
 });
 
@@ -77,7 +79,8 @@ describe('a CPU exception', () => {
     const text = run.diagnostics.join('\n');
     expect(run.diagnostics[0]).toBe('exception vector=14 name="#PF page fault" error_code=0000000000000000 cpu=0');
     expect(text).toContain('cr2=0000200000000000');
-    for (const register of ['rip', 'rflags', 'rsp', 'rax', 'r15', 'cr0', 'cr3', 'cr4']) expect(text).toMatch(new RegExp(`\\b${register}=[0-9a-f]{16}`));
+    for (const register of ['rip', 'rflags', 'rsp', 'rax', 'r15', 'cr0', 'cr3', 'cr4'])
+      expect(text).toMatch(new RegExp(`\\b${register}=[0-9a-f]{16}`));
     expect(text).toMatch(/at page-fault \(test\/bundles\/failures\.ts:\d+:\d+\)/);
   });
 

@@ -11,7 +11,12 @@ const folder = mkdtempSync(join(tmpdir(), 'chronovisor-test-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function chronovisor(...words: string[]): SpawnSyncReturns<string> {
-  return spawnSync('node', [program, ...words], { cwd: projectRoot(), encoding: 'utf8', timeout: 60_000, env: { ...process.env, NO_COLOR: '1' } });
+  return spawnSync('node', [program, ...words], {
+    cwd: projectRoot(),
+    encoding: 'utf8',
+    timeout: 60_000,
+    env: { ...process.env, NO_COLOR: '1' },
+  });
 }
 
 /** Processes of QEMU whose command line mentions `word`. */
@@ -29,7 +34,8 @@ function qemusWith(word: string): number[] {
 }
 
 async function until(condition: () => boolean, seconds: number): Promise<boolean> {
-  for (const end = Date.now() + seconds * 1000; Date.now() < end; await new Promise((done) => setTimeout(done, 50))) if (condition()) return true;
+  for (const end = Date.now() + seconds * 1000; Date.now() < end; await new Promise((done) => setTimeout(done, 50)))
+    if (condition()) return true;
   return condition();
 }
 
@@ -50,7 +56,11 @@ describe('chronovisor run', () => {
   it('--json prints one object and nothing else', () => {
     const { status, stdout } = chronovisor('run', '--json', '--append', 'count=50', '--log', join(folder, 'json.log'));
     expect(status).toBe(0);
-    const summary = JSON.parse(stdout) as { held: boolean; outcome: { name: string }; timers: { timer: string; errors: { max: number } }[] };
+    const summary = JSON.parse(stdout) as {
+      held: boolean;
+      outcome: { name: string };
+      timers: { timer: string; errors: { max: number } }[];
+    };
     expect(summary.held).toBe(true);
     expect(summary.outcome.name).toBe('OK');
     expect(summary.timers.map(({ timer }) => timer)).toEqual(['pit', 'hpet', 'lapic']);
@@ -73,14 +83,24 @@ describe('chronovisor run', () => {
     expect(qemusWith(log)).toEqual([]);
   });
 
-  it('ends with 3 and QEMU\'s own words when QEMU refuses its options', () => {
+  it("ends with 3 and QEMU's own words when QEMU refuses its options", () => {
     const { status, stdout } = chronovisor('run', '--log', join(folder, 'refused.log'), '--', '-device', 'no-such-device');
     expect(status).toBe(3);
     expect(stdout).toContain("'no-such-device' is not a valid device model name");
   });
 
   it('passes what stands behind -- to QEMU', () => {
-    const { status, stdout } = chronovisor('run', '--show-command', '--append', 'run=nothing', '--log', join(folder, 'extra.log'), '--', '-name', 'extra-option');
+    const { status, stdout } = chronovisor(
+      'run',
+      '--show-command',
+      '--append',
+      'run=nothing',
+      '--log',
+      join(folder, 'extra.log'),
+      '--',
+      '-name',
+      'extra-option',
+    );
     expect(status).toBe(0);
     expect(stdout).toContain(' -name extra-option');
   });
@@ -88,10 +108,27 @@ describe('chronovisor run', () => {
 
 /** A run that does not end by itself; its log's name is in no QEMU command, its --name is. */
 function startEndless(name: string): ReturnType<typeof spawn> {
-  return spawn('node', [program, 'run', 'test/bundles/failures.ts', '--append', 'loop', '--timeout', '60', '--log', join(folder, `${name}.log`), '--', '-name', name], {
-    cwd: projectRoot(),
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  return spawn(
+    'node',
+    [
+      program,
+      'run',
+      'test/bundles/failures.ts',
+      '--append',
+      'loop',
+      '--timeout',
+      '60',
+      '--log',
+      join(folder, `${name}.log`),
+      '--',
+      '-name',
+      name,
+    ],
+    {
+      cwd: projectRoot(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
 }
 
 describe('ending it from outside', () => {

@@ -24,7 +24,9 @@ it('the trace over COM1 has the records that the channel has', async () => {
   const [channel, serial] = await Promise.all([boot(options), boot({ ...options, traceChannel: false })]);
   expect(serial).toHold();
   expect(serial.records.map(({ event }) => event)).toEqual(channel.records.map(({ event }) => event));
-  expect(serial.of('timer.interrupt').map(({ fields }) => fields.index)).toEqual(channel.of('timer.interrupt').map(({ fields }) => fields.index));
+  expect(serial.of('timer.interrupt').map(({ fields }) => fields.index)).toEqual(
+    channel.of('timer.interrupt').map(({ fields }) => fields.index),
+  );
 });
 
 it('an absent UART is reported, and nothing waits for it', async () => {

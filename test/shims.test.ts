@@ -31,7 +31,9 @@ it('registers each of them, in the same order, with as many arguments as are dec
 });
 
 it('gives exit codes the same names and numbers on both sides', () => {
-  const c = Object.fromEntries([...source('boot/runtime.h').matchAll(/^ {4}EXIT_(\w+) = (0x[0-9A-F]+)/gm)].map((match) => [match[1], Number(match[2])]));
+  const c = Object.fromEntries(
+    [...source('boot/runtime.h').matchAll(/^ {4}EXIT_(\w+) = (0x[0-9A-F]+)/gm)].map((match) => [match[1], Number(match[2])]),
+  );
   expect(c).toEqual(EXIT);
 });
 

@@ -14,7 +14,9 @@ interface Figure {
 }
 
 function print({ name, value, unit, limit }: Figure): void {
-  process.stdout.write(`RECORD: ${JSON.stringify({ name, value: Number(value.toFixed(3)), unit, ...(limit === undefined ? {} : { limit }) })}\n`);
+  process.stdout.write(
+    `RECORD: ${JSON.stringify({ name, value: Number(value.toFixed(3)), unit, ...(limit === undefined ? {} : { limit }) })}\n`,
+  );
 }
 
 function mustHold(run: BootedRun): BootedRun {
@@ -43,7 +45,9 @@ const latencies = run.of('timer.interrupt').map(({ at, fields }) => Number(at - 
 print({ name: 'irq.stub_to_handler_ns', value: Math.max(...latencies), unit: 'ns', limit: 4_000 });
 print({ name: 'irq.stub_to_handler_jitter_ns', value: Math.max(...latencies) - Math.min(...latencies), unit: 'ns', limit: 1_000 });
 for (const { timer, tick } of TIMERS) {
-  const errors = run.of('timer.interrupt', (fields) => fields.timer === timer).map(({ fields }) => Math.abs(Number(fields.taken - fields.nominal)));
+  const errors = run
+    .of('timer.interrupt', (fields) => fields.timer === timer)
+    .map(({ fields }) => Math.abs(Number(fields.taken - fields.nominal)));
   print({ name: `timer.interval_error_ns.${timer}`, value: Math.max(...errors), unit: 'ns', limit: tick + 200 });
 }
 for (const { fields } of run.of('machine.frequency', ({ provenance }) => provenance === 'measured')) {

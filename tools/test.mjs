@@ -9,10 +9,14 @@ rmSync(results, { force: true });
 
 const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
 if (process.env.CI) reporters.push('--reporter=junit', '--outputFile.junit=build/test/junit.xml');
-const { status, signal } = spawnSync('node_modules/.bin/vitest', ['run', '--config', 'test/vitest.config.ts', ...reporters, ...process.argv.slice(2)], {
-  stdio: 'inherit',
-  timeout: LIMIT_MS,
-});
+const { status, signal } = spawnSync(
+  'node_modules/.bin/vitest',
+  ['run', '--config', 'test/vitest.config.ts', ...reporters, ...process.argv.slice(2)],
+  {
+    stdio: 'inherit',
+    timeout: LIMIT_MS,
+  },
+);
 
 let passed = 0;
 let failed = 0;
@@ -20,7 +24,8 @@ try {
   const summary = JSON.parse(readFileSync(results, 'utf8'));
   passed = summary.numPassedTests;
   // A file that can't be loaded has no tests that could fail.
-  failed = summary.numFailedTests + summary.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
+  failed =
+    summary.numFailedTests + summary.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
 } catch {
   console.error(`test: no results were written${signal ? `: ended by ${signal} after ${LIMIT_MS / 60_000} minutes at most` : ''}`);
 }

@@ -139,7 +139,13 @@ export function runConsole(machine: Machine): void {
 /** With the part of the stack that is the user's: what lies below the evaluation is the console itself. */
 function describeError(error: Error): string {
   const frames = (error.stack ?? '').split('\n');
-  const own = frames.slice(0, Math.max(0, frames.findIndex((frame) => frame.includes('at evaluate (native)'))));
+  const own = frames.slice(
+    0,
+    Math.max(
+      0,
+      frames.findIndex((frame) => frame.includes('at evaluate (native)')),
+    ),
+  );
   return [`${error.name}: ${error.message}`, ...own].join('\n');
 }
 

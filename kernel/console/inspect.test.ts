@@ -190,7 +190,6 @@ describe('arrays', () => {
   });
 
   it('count the elements that are missing', () => {
-     
     expect(inspect([, 1, , , 2, ,])).toBe('[ <1 empty>, 1, <2 empty>, 2, <1 empty> ]');
     expect(inspect(new Array(4_000_000_000))).toBe('[ <100 empty>, ... 3_999_999_900 more ]');
   });

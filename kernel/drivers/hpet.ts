@@ -38,7 +38,8 @@ export function probeHpet(mmio: Mmio): HpetProbe {
   if (period === 0 || period > PERIOD_MAX_FS) return absent(`COUNTER_CLK_PERIOD is ${period} fs, not within 1..${PERIOD_MAX_FS}`);
 
   const { read32, read64, write32 } = mmio;
-  const timerCount = getField(capabilities, GCAP_ID.NUM_TIM_CAP) + 1;
+  // NUM_TIM_CAP can tell of 32; the register block has room for 24.
+  const timerCount = Math.min(getField(capabilities, GCAP_ID.NUM_TIM_CAP) + 1, (HPET.LENGTH - HPET.TIMER_0) / HPET.TIMER_STRIDE);
   const width = (capabilities & GCAP_ID.COUNT_SIZE_CAP) !== 0 ? 64 : 32;
   for (let timer = 0; timer < timerCount; timer++) write32(HPET.TIMER_0 + timer * HPET.TIMER_STRIDE + TIMER.CONF, 0);
   write32(HPET.GEN_CONF, GEN_CONF.ENABLE_CNF);

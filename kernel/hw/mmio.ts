@@ -24,9 +24,9 @@ export function createMmio(shims: Shims, base: number, length: number): Mmio {
   }
   return {
     base,
-    read32: (offset) => (offset > last32 ? outside(offset) : mmioRead32(base + offset)),
-    read64: (offset) => (offset > last64 ? outside(offset) : mmioRead64(base + offset)),
-    write32: (offset, value) => (offset > last32 ? outside(offset) : mmioWrite32(base + offset, value)),
-    write64: (offset, value) => (offset > last64 ? outside(offset) : mmioWrite64(base + offset, value)),
+    read32: (offset) => (offset < 0 || offset > last32 ? outside(offset) : mmioRead32(base + offset)),
+    read64: (offset) => (offset < 0 || offset > last64 ? outside(offset) : mmioRead64(base + offset)),
+    write32: (offset, value) => (offset < 0 || offset > last32 ? outside(offset) : mmioWrite32(base + offset, value)),
+    write64: (offset, value) => (offset < 0 || offset > last64 ? outside(offset) : mmioWrite64(base + offset, value)),
   };
 }

@@ -14,9 +14,13 @@ export interface Dispatcher {
   pollAndDispatch(): void;
 }
 
+/** How the CPU waits: by HLT, or awake (Shims.idleAwake). */
+export type IdleWay = 'halt' | 'awake';
+
 /** @param onUnexpected called for a vector without a handler; nothing is told to the controller */
-export function createDispatcher(shims: Shims, onUnexpected: (vector: number, taken: bigint) => void): Dispatcher {
-  const { idle, poll, interruptVector, interruptTsc } = shims;
+export function createDispatcher(shims: Shims, way: IdleWay, onUnexpected: (vector: number, taken: bigint) => void): Dispatcher {
+  const { poll, interruptVector, interruptTsc } = shims;
+  const idle = way === 'halt' ? shims.idle : shims.idleAwake;
   const handlers = new Array<InterruptHandler | undefined>(256).fill(undefined);
   const ends = new Array<(() => void) | undefined>(256).fill(undefined);
 
@@ -27,8 +31,10 @@ export function createDispatcher(shims: Shims, onUnexpected: (vector: number, ta
       if (handler === undefined) {
         onUnexpected(vector, interruptTsc(index));
       } else {
+        // Taken before: the handler may remove itself or hand the vector on, and this interrupt is to be ended all the same.
+        const end = ends[vector]!;
         handler(interruptTsc(index));
-        ends[vector]!();
+        end();
       }
     }
   }

@@ -6,6 +6,7 @@ import type { Madt } from '../acpi/tables.ts';
 import type { IoApic } from '../drivers/ioapic-82093aa.ts';
 import type { LocalApic } from '../drivers/local-apic.ts';
 import type { Pic } from '../drivers/pic-8259a.ts';
+import { CASCADE_LINE } from '../regs/i8259a.ts';
 import type { Dispatcher, InterruptHandler } from './dispatcher.ts';
 import { VECTOR } from './vectors.ts';
 
@@ -74,6 +75,8 @@ export function createRouter({ dispatcher, localApic, ioApics, pic, madt }: Rout
       },
       () => {
         if (irq % 8 !== 7 || pic.isInService(irq)) pic.endOfInterrupt(irq);
+        // A spurious 15 is the slave's invention: to the master its cascade line is as real as ever, and in service.
+        else if (irq === 15) pic.endOfInterrupt(CASCADE_LINE);
       },
     );
     return {

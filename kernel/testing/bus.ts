@@ -39,12 +39,23 @@ export interface FakeBus {
 
 const WIDTH_MAX: Readonly<Record<number, number>> = { 8: 0xff, 16: 0xffff, 32: 0xffff_ffff };
 
-export function createFakeBus({ clock = createFakeClock(), ports = [], memory = [], accessNanos = 1000n, tscHz = 1_000_000_000n }: BusOptions): FakeBus {
+export function createFakeBus({
+  clock = createFakeClock(),
+  ports = [],
+  memory = [],
+  accessNanos = 1000n,
+  tscHz = 1_000_000_000n,
+}: BusOptions): FakeBus {
   let accesses: string[] = [];
   let accessTsc = 0n;
   let accessTicks = 0;
 
-  function access<Value extends number | bigint>(verb: string, places: readonly Placed[], address: number, work: (place: Placed | undefined) => Value): Value {
+  function access<Value extends number | bigint>(
+    verb: string,
+    places: readonly Placed[],
+    address: number,
+    work: (place: Placed | undefined) => Value,
+  ): Value {
     if (!Number.isInteger(address) || address < 0) throw new RangeError(`${verb}: address ${address} is none`);
     const place = places.find(({ base, length }) => address >= base && address < base + length);
     const before = clock.ticks(tscHz);
@@ -68,7 +79,8 @@ export function createFakeBus({ clock = createFakeClock(), ports = [], memory = 
   }
 
   function write(places: readonly Placed[], verb: string, width: 8 | 32, address: number, value: number): void {
-    if (!Number.isInteger(value) || value < 0 || value > WIDTH_MAX[width]!) throw new RangeError(`${verb}: value ${value} does not fit ${width} bits`);
+    if (!Number.isInteger(value) || value < 0 || value > WIDTH_MAX[width]!)
+      throw new RangeError(`${verb}: value ${value} does not fit ${width} bits`);
     access(verb, places, address, (place) => {
       const own = width === 8 ? place?.device.write8 : place?.device.write32;
       if (place && !own) throw new Error(`the device at ${place.base.toString(16)} has no registers of ${width} bits to write`);
@@ -94,7 +106,8 @@ export function createFakeBus({ clock = createFakeClock(), ports = [], memory = 
       }),
     mmioWrite64: (address, value) => {
       access('write', memory, address, (place) => {
-        if (place && !place.device.write64) throw new Error(`the device at ${place.base.toString(16)} has no registers of 64 bits to write`);
+        if (place && !place.device.write64)
+          throw new Error(`the device at ${place.base.toString(16)} has no registers of 64 bits to write`);
         place?.device.write64?.(address - place.base, value);
         return value;
       });

@@ -54,7 +54,9 @@ export function createFakeHpet(
   let period = 0n;
 
   const elapsed = (): bigint => ((clock.now() - startedAt) * FEMTOS_PER_PICO) / BigInt(periodFemtos);
-  const count = (): bigint => BigInt.asUintN(is64Bit ? 64 : 32, (general & GEN_CONF.ENABLE_CNF) !== 0 ? held + elapsed() : held);
+  /** Without a wrap. */
+  const total = (): bigint => ((general & GEN_CONF.ENABLE_CNF) !== 0 ? held + elapsed() : held);
+  const count = (): bigint => BigInt.asUintN(is64Bit ? 64 : 32, total());
   const capabilities = (): number =>
     (0x8086_0000 | (canReplaceLegacy ? 1 << 15 : 0) | (is64Bit ? 1 << 13 : 0) | ((timers - 1) << 8) | revision) >>> 0;
 
@@ -63,7 +65,7 @@ export function createFakeHpet(
     if ((configuration & TN_CONF.TYPE_CNF) === 0) throw new Error('fake HPET: one-shot is not modelled');
     if ((configuration & TN_CONF.VAL_SET_CNF) !== 0) {
       accumulator = BigInt(value);
-      accumulatorSetAt = count();
+      accumulatorSetAt = total();
       // "This bit automatically clears" with the write.
       configurations[0] = configuration & ~TN_CONF.VAL_SET_CNF;
     } else {
@@ -78,7 +80,7 @@ export function createFakeHpet(
       if (accumulator === undefined || period === 0n || (configurations[0]! & TN_CONF.INT_ENB_CNF) === 0) return 0n;
       // Equality of the low halves: a comparator that is past comes after the counter went all the way round.
       const until = BigInt.asUintN(32, accumulator - accumulatorSetAt);
-      const passed = count() - accumulatorSetAt;
+      const passed = total() - accumulatorSetAt;
       return passed < until ? 0n : (passed - until) / period + 1n;
     },
     route: () => {
@@ -106,13 +108,14 @@ export function createFakeHpet(
     },
     write32: (offset, value) => {
       if (offset === HPET.GEN_CONF) {
-        held = count();
+        held = total();
         startedAt = clock.now();
         general = canReplaceLegacy ? value : value & ~GEN_CONF.LEG_RT_CNF;
         return;
       }
       const timer = Math.floor((offset - HPET.TIMER_0) / HPET.TIMER_STRIDE);
-      if (timer < 0 || timer >= timers) throw new Error(`fake HPET: a write to ${offset.toString(16)}, where no register is that this driver may write`);
+      if (timer < 0 || timer >= timers)
+        throw new Error(`fake HPET: a write to ${offset.toString(16)}, where no register is that this driver may write`);
       const register = offset - HPET.TIMER_0 - timer * HPET.TIMER_STRIDE;
       if (register === TIMER.COMPARATOR && timer === 0) {
         writeComparator(value);

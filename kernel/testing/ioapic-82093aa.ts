@@ -43,7 +43,8 @@ export function createFakeIoApic({ inputs = 24, version = 0x11, identity = undef
         index = value & 0xff;
         return;
       }
-      if (offset !== IOAPIC.IOWIN || !isEntry()) throw new Error(`fake I/O APIC: a write to index ${index.toString(16)}, where no entry is`);
+      if (offset !== IOAPIC.IOWIN || !isEntry())
+        throw new Error(`fake I/O APIC: a write to index ${index.toString(16)}, where no entry is`);
       if (isHigh()) high[entryOf()] = value;
       else low[entryOf()] = (value & ~READ_ONLY) | (low[entryOf()]! & READ_ONLY);
     },

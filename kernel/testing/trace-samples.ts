@@ -72,5 +72,6 @@ export function asRead(type: AnyFieldType, value: unknown, scale: StampScale): u
   if (type !== TEXT) return value;
   const text = value as string;
   const cut = text.length > TEXT_LIMIT ? text.slice(0, TEXT_LIMIT) + '…' : text;
-  return cut.toWellFormed();
+  // A surrogate that is not one of a pair; the language's own toWellFormed is younger than this target.
+  return cut.replaceAll(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd');
 }

@@ -26,7 +26,7 @@ const BITS = 10n;
 
 export function createFakeUart(clock: FakeClock): FakeUart {
   // As a firmware left it: 9600 baud, interrupts on, FIFOs off.
-  const registers = { IER: 0x0f, FCR: 0, LCR: LCR.WORD_8, MCR: 0, divisor: 12 };
+  const registers: FakeUart['registers'] = { IER: 0x0f, FCR: 0, LCR: LCR.WORD_8, MCR: 0, divisor: 12 };
   const sent: number[] = [];
   const received: number[] = [];
   let scratch = 0;

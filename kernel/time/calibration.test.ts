@@ -175,7 +175,9 @@ describe('a counter by a known TSC', () => {
   ])('of %s is measured', (_, counterHz) => {
     for (const seed of SEEDS) {
       const measured = counterBy({ counterHz, seed, width: 32 })!;
-      expect(Math.abs(offPpb(measured, counterHz)), `ppb off with seed ${seed}`).toBeLessThan(boundPpb(counterHz) + 0.5e9 / Number(counterHz));
+      expect(Math.abs(offPpb(measured, counterHz)), `ppb off with seed ${seed}`).toBeLessThan(
+        boundPpb(counterHz) + 0.5e9 / Number(counterHz),
+      );
     }
   });
 

@@ -30,14 +30,17 @@ describe('events', () => {
     for (const event of ALL_EVENTS) expect(EVENT_BY_NAME.get(event.name)).toBe(event);
   });
 
-  it.each(ALL_EVENTS.map((event) => [event.name, event] as const))('%s: names, level and number of fields are those of the grammar', (name, event) => {
-    expect(name).toMatch(/^[a-z][a-z0-9.-]*$/);
-    expect(LEVELS).toContain(event.level);
-    expect(event.fields.length).toBeLessThanOrEqual(FIELDS_MAX);
-    for (const [field] of event.fields) expect(field).toMatch(/^[a-z][a-z0-9-]*$/);
-    const fields = event.fields.map(([field]) => field);
-    expect(new Set(fields).size, 'fields of different names').toBe(fields.length);
-  });
+  it.each(ALL_EVENTS.map((event) => [event.name, event] as const))(
+    '%s: names, level and number of fields are those of the grammar',
+    (name, event) => {
+      expect(name).toMatch(/^[a-z][a-z0-9.-]*$/);
+      expect(LEVELS).toContain(event.level);
+      expect(event.fields.length).toBeLessThanOrEqual(FIELDS_MAX);
+      for (const [field] of event.fields) expect(field).toMatch(/^[a-z][a-z0-9-]*$/);
+      const fields = event.fields.map(([field]) => field);
+      expect(new Set(fields).size, 'fields of different names').toBe(fields.length);
+    },
+  );
 
   it.each([0, -1, 0x10000, 1.5, NaN])('can not be defined with the number %d', (id) => {
     expect(() => defineEvent(id, 'x', 'info', [])).toThrow(new RangeError(`event x: id ${id} is not within 1..65535`));
@@ -60,15 +63,18 @@ describe('levels', () => {
 describe('a value as text', () => {
   const types = new Map(ALL_EVENTS.flatMap((event) => event.fields.map(([name, type]) => [type, `${event.name} ${name}`] as const)));
 
-  it.each([...types].map(([type, where]) => [where, type] as const))('is one word or one quoted string, and is read back: %s', (_, type) => {
-    for (const sample of samplesOf(type)) {
-      const value = asRead(type, sample, SCALE);
-      const text = type.toText(value);
-      expect(text).toMatch(new RegExp(`^(${QUOTED}|${WORD})$`));
-      expect(text).not.toMatch(/[\n\r]/);
-      expect(type.fromText(text)).toEqual(value);
-    }
-  });
+  it.each([...types].map(([type, where]) => [where, type] as const))(
+    'is one word or one quoted string, and is read back: %s',
+    (_, type) => {
+      for (const sample of samplesOf(type)) {
+        const value = asRead(type, sample, SCALE);
+        const text = type.toText(value);
+        expect(text).toMatch(new RegExp(`^(${QUOTED}|${WORD})$`));
+        expect(text).not.toMatch(/[\n\r]/);
+        expect(type.fromText(text)).toEqual(value);
+      }
+    },
+  );
 
   it.each([
     [NANOS, ['', 'ns', '1', '1n', '1.5ns', '0x1ns', '1 ns', '1ns ', '--1ns', 'NaNns']],
@@ -89,7 +95,9 @@ describe('a line', () => {
     expect(formatLine(EVENTS.timerInterrupt, 1_234_567n, 0, ['pit', 17, 1_234_000n, 1_234_500n])).toBe(
       '     1234567 cpu0 debug timer.interrupt timer=pit index=17 nominal=@1234000 taken=@1234500',
     );
-    expect(formatLine(EVENTS.kernelExit, 0n, 12, [0x10, 'said so'])).toBe('           0 cpu12 info  kernel.exit code=0x10 reason="said so"');
+    expect(formatLine(EVENTS.kernelExit, 0n, 12, [0x10, 'said so'])).toBe(
+      '           0 cpu12 info  kernel.exit code=0x10 reason="said so"',
+    );
   });
 
   it('is one line, whatever a text holds', () => {
@@ -98,17 +106,20 @@ describe('a line', () => {
     );
   });
 
-  it.each(ALL_EVENTS.map((event) => [event.name, event] as const))('of %s is of the grammar and says what the record says', (name, event) => {
-    for (const sample of sampleRecords(event)) {
-      const values = readValues(event, sample);
-      const line = formatLine(event, 98_765n, 3, values);
-      expect(line).toMatch(LINE);
-      expect(parseLine(line)).toEqual({
-        kind: 'record',
-        record: { event: name, at: 98_765n, cpu: 3, level: event.level, fields: named(event, values) },
-      });
-    }
-  });
+  it.each(ALL_EVENTS.map((event) => [event.name, event] as const))(
+    'of %s is of the grammar and says what the record says',
+    (name, event) => {
+      for (const sample of sampleRecords(event)) {
+        const values = readValues(event, sample);
+        const line = formatLine(event, 98_765n, 3, values);
+        expect(line).toMatch(LINE);
+        expect(parseLine(line)).toEqual({
+          kind: 'record',
+          record: { event: name, at: 98_765n, cpu: 3, level: event.level, fields: named(event, values) },
+        });
+      }
+    },
+  );
 
   it('may have a stamp of any length', () => {
     for (const at of [0n, 999_999_999_999n, 10n ** 12n, 2n ** 63n - 1n]) {
@@ -154,7 +165,12 @@ describe('a line', () => {
     ['1 cpu0 info  log text=a', 'log', { text: 'a' }, 'message is missing'],
     ['1 cpu0 info  kernel.exit code=16 reason=x', 'kernel.exit', { code: '16', reason: 'x' }, 'code=16 is not a value of that field'],
     ['1 cpu0 info  kernel.exit reason=x reason=y', 'kernel.exit', { reason: 'y' }, 'kernel.exit has 2 fields, not 1'],
-    [String.raw`1 cpu0 info  log message="\q"`, 'log', { message: String.raw`"\q"` }, String.raw`message="\q" is not a value of that field`],
+    [
+      String.raw`1 cpu0 info  log message="\q"`,
+      'log',
+      { message: String.raw`"\q"` },
+      String.raw`message="\q" is not a value of that field`,
+    ],
   ])('of an unknown event or with other fields is kept with its problem: %s', (line, event, fields, problem) => {
     expect(parseLine(line)).toEqual({ kind: 'unknown-record', at: 1n, cpu: 0, level: 'info', event, fields, problem });
   });
@@ -199,21 +215,24 @@ describe('a line that is cut short', () => {
     [EVENTS.kernelExit, [0x10, 'well done'], []],
     [EVENTS.timerLatency, ['pit', 100n, 2000n], []],
     [EVENTS.cpu, ['a', 'b', 'c', true, false], []],
-  ] as [EventDefinition, unknown[], string[]][])('can be mistaken for a whole one only where a shorter value is one: %#', (event, values, mistaken) => {
-    const whole = formatLine(event, 5n, 0, values);
-    const taken: string[] = [];
-    for (let length = 0; length < whole.length; length++) {
-      const cut = whole.slice(0, length);
-      if (parseLine(cut).kind === 'record') taken.push(cut.slice(cut.lastIndexOf(' ') + 1));
-    }
-    expect(taken).toEqual(mistaken);
-  });
+  ] as [EventDefinition, unknown[], string[]][])(
+    'can be mistaken for a whole one only where a shorter value is one: %#',
+    (event, values, mistaken) => {
+      const whole = formatLine(event, 5n, 0, values);
+      const taken: string[] = [];
+      for (let length = 0; length < whole.length; length++) {
+        const cut = whole.slice(0, length);
+        if (parseLine(cut).kind === 'record') taken.push(cut.slice(cut.lastIndexOf(' ') + 1));
+      }
+      expect(taken).toEqual(mistaken);
+    },
+  );
 });
 
 describe('noise', () => {
-  const LINES = ALL_EVENTS.flatMap((event) => sampleRecords(event).map((values) => formatLine(event, 98_765n, 0, readValues(event, values)))).filter(
-    (line) => line.length < 300,
-  );
+  const LINES = ALL_EVENTS.flatMap((event) =>
+    sampleRecords(event).map((values) => formatLine(event, 98_765n, 0, readValues(event, values))),
+  ).filter((line) => line.length < 300);
 
   function checkWhole(line: string): void {
     const parsed = parseLine(line);
@@ -231,7 +250,29 @@ describe('noise', () => {
 
   it('of the grammar’s own characters never throws, and loses nothing', () => {
     const random = createRandom(3);
-    const pieces = [' ', '1', '0', 'cpu0', 'info ', 'log', 'message=', '=', '"', '\\', 'x', '.', '@', 'ns', '# ', '! ', '-', '\r', 'é', 'kernel.exit', 'code=0x10'];
+    const pieces = [
+      ' ',
+      '1',
+      '0',
+      'cpu0',
+      'info ',
+      'log',
+      'message=',
+      '=',
+      '"',
+      '\\',
+      'x',
+      '.',
+      '@',
+      'ns',
+      '# ',
+      '! ',
+      '-',
+      '\r',
+      'é',
+      'kernel.exit',
+      'code=0x10',
+    ];
     for (let round = 0; round < 20_000; round++) {
       let line = random.integer(2) === 0 ? '' : '1 cpu0 info  ';
       for (let count = random.integer(12); count > 0; count--) line += pieces[random.integer(pieces.length)]!;
@@ -249,7 +290,12 @@ describe('noise', () => {
   });
 
   it('that is long does not take long', () => {
-    for (const line of ['1 cpu0 info  log' + ' a=b'.repeat(50_000) + ' "', '1 cpu0 info  log message="' + '\\'.repeat(100_001), ' '.repeat(200_000) + 'x', '9'.repeat(20_000)]) {
+    for (const line of [
+      '1 cpu0 info  log' + ' a=b'.repeat(50_000) + ' "',
+      '1 cpu0 info  log message="' + '\\'.repeat(100_001),
+      ' '.repeat(200_000) + 'x',
+      '9'.repeat(20_000),
+    ]) {
       const started = performance.now();
       expect(parseLine(line).kind).toBe('other');
       expect(performance.now() - started, `ms for ${line.slice(0, 40)}...`).toBeLessThan(1000);

@@ -51,7 +51,8 @@ function decode(...pieces: readonly Uint8Array[]): string[] {
 }
 
 /** Lines without the header and without the one that says the TSC's frequency. */
-const ofRecords = (lines: readonly string[]): string[] => lines.filter((line) => line !== HEADER_LINE && !line.includes(' machine.frequency '));
+const ofRecords = (lines: readonly string[]): string[] =>
+  lines.filter((line) => line !== HEADER_LINE && !line.includes(' machine.frequency '));
 const eventsOf = (lines: readonly string[]): string[] =>
   lines.map((line) => {
     const parsed = parseLine(line);
@@ -78,8 +79,15 @@ describe('from the ring over frames to lines', () => {
     let stamp = BOOT;
     for (const values of sampleRecords(event)) {
       stamp += 7n;
-      trace.recordAt(stamp, event, ...(values as never));
-      expected.push(formatLine(event, SCALE.toNanos(stamp), 0, event.fields.map(([, type], index) => asRead(type, values[index], SCALE))));
+      trace.recordAt(stamp, event, ...(values as []));
+      expected.push(
+        formatLine(
+          event,
+          SCALE.toNanos(stamp),
+          0,
+          event.fields.map(([, type], index) => asRead(type, values[index], SCALE)),
+        ),
+      );
     }
     trace.flush();
     expect(decode(bytes()).slice(2)).toEqual(expected);
@@ -100,7 +108,13 @@ describe('from the ring over frames to lines', () => {
     trace.record(EVENTS.frequency, ...TSC_FREQUENCY);
     for (const stamp of [BOOT, BOOT + 1n, BOOT + 2n, BOOT - 1n, BOOT - 2n]) trace.recordAt(BOOT, EVENTS.interruptUnexpected, 0x20, stamp);
     trace.flush();
-    expect(ofRecords(decode(bytes())).map((line) => line.split(' ').at(-1))).toEqual(['taken=@0', 'taken=@0', 'taken=@1', 'taken=@-1', 'taken=@-1']);
+    expect(ofRecords(decode(bytes())).map((line) => line.split(' ').at(-1))).toEqual([
+      'taken=@0',
+      'taken=@0',
+      'taken=@1',
+      'taken=@-1',
+      'taken=@-1',
+    ]);
   });
 
   it('each record keeps its own texts, in whatever slot it lies', () => {
@@ -110,7 +124,10 @@ describe('from the ring over frames to lines', () => {
     for (let index = 0; index < 40; index++) {
       trace.record(EVENTS.deviceFound, `device ${index}`, index, `detail ${index}`);
       trace.record(EVENTS.kernelExit, index, `reason ${index}`);
-      expected.push(`device="device ${index}" at=0x${index.toString(16)} detail="detail ${index}"`, `code=0x${index.toString(16)} reason="reason ${index}"`);
+      expected.push(
+        `device="device ${index}" at=0x${index.toString(16)} detail="detail ${index}"`,
+        `code=0x${index.toString(16)} reason="reason ${index}"`,
+      );
       trace.flush();
     }
     expect(ofRecords(decode(bytes())).map((line) => line.replace(/^.*? (?=device=|code=)/, ''))).toEqual(expected);
@@ -229,7 +246,7 @@ describe('lines for a person', () => {
   it.each(['error', 'warn', 'info', 'debug'] as const)('at level %s are those of that weight and above', (level) => {
     const { trace, lines } = createRecorder({ level });
     trace.setScale(SCALE);
-    for (const event of ALL_EVENTS) trace.recordAt(BOOT, event, ...(sampleRecords(event)[0] as never));
+    for (const event of ALL_EVENTS) trace.recordAt(BOOT, event, ...(sampleRecords(event)[0] as []));
     trace.flush();
     const expected = ALL_EVENTS.filter((event) => levelRank(event.level) <= levelRank(level)).map(({ name }) => name);
     expect(lines[0]).toBe(HEADER_LINE);
@@ -240,7 +257,7 @@ describe('lines for a person', () => {
     const { trace, lines, bytes } = createRecorder({ level: 'debug', capacity: 1000 });
     trace.setScale(SCALE);
     trace.record(EVENTS.frequency, ...TSC_FREQUENCY);
-    for (const event of ALL_EVENTS) for (const values of sampleRecords(event)) trace.record(event, ...(values as never));
+    for (const event of ALL_EVENTS) for (const values of sampleRecords(event)) trace.record(event, ...(values as []));
     trace.flush();
     const decoded = decode(bytes());
     expect(lines.length).toBe(decoded.length);
@@ -308,7 +325,8 @@ describe('the channel', () => {
   });
 
   it('says the same wherever it is split in two', () => {
-    for (let at = 0; at <= stream.length; at++) expect(decode(stream.subarray(0, at), stream.subarray(at)), `split at ${at}`).toEqual(whole);
+    for (let at = 0; at <= stream.length; at++)
+      expect(decode(stream.subarray(0, at), stream.subarray(at)), `split at ${at}`).toEqual(whole);
   });
 
   it('says the same byte by byte', () => {
@@ -396,7 +414,10 @@ describe('the channel', () => {
     trace.flush();
     const record = blocks.at(-1)!;
     expect(record[0]).toBe(FRAME.RECORD);
-    expect(parseLine(decode(...head, record).at(-1)!)).toMatchObject({ kind: 'record', record: { fields: { code: 0x10, reason: '(text lost)' } } });
+    expect(parseLine(decode(...head, record).at(-1)!)).toMatchObject({
+      kind: 'record',
+      record: { fields: { code: 0x10, reason: '(text lost)' } },
+    });
   });
 
   it('without a frequency of the TSC says so, and shows ticks as nanoseconds', () => {

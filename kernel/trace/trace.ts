@@ -80,13 +80,34 @@ export function createTrace({ rdtsc, bootStamp, cpu, capacity, frames, lines }: 
   const AS_TEXT = 3;
   const forms: (Form | undefined)[] = [];
   for (const event of Object.values(EVENTS) as EventDefinition[]) {
-    const ways = event.fields.map(([, type]) => (type.lane === 'text' ? AS_TEXT : type.lane === 'integer' ? AS_INTEGER : type.encode ? ENCODED : AS_FLOAT));
+    const ways = event.fields.map(([, type]) =>
+      type.lane === 'text' ? AS_TEXT : type.lane === 'integer' ? AS_INTEGER : type.encode ? ENCODED : AS_FLOAT,
+    );
     const [way0 = 0, way1 = 0, way2 = 0, way3 = 0, way4 = 0, way5 = 0] = ways;
     const encode = event.fields.map(([, type]) => type.encode);
-    forms[event.id] = { header: FRAME.RECORD | (cpu << 8) | (event.id << 16), count: ways.length, way0, way1, way2, way3, way4, way5, encode };
+    forms[event.id] = {
+      header: FRAME.RECORD | (cpu << 8) | (event.id << 16),
+      count: ways.length,
+      way0,
+      way1,
+      way2,
+      way3,
+      way4,
+      way5,
+      encode,
+    };
   }
 
-  function recordAt(stamp: bigint, event: EventDefinition, v0?: unknown, v1?: unknown, v2?: unknown, v3?: unknown, v4?: unknown, v5?: unknown): void {
+  function recordAt(
+    stamp: bigint,
+    event: EventDefinition,
+    v0?: unknown,
+    v1?: unknown,
+    v2?: unknown,
+    v3?: unknown,
+    v4?: unknown,
+    v5?: unknown,
+  ): void {
     if (used === capacity) {
       dropped++;
       return;

@@ -23,7 +23,8 @@ describe('UTF-8 as Node writes it', () => {
     for (let code = 0; code <= 0xffff; code++) {
       const text = String.fromCharCode(code);
       const own = encodeUtf8(text);
-      if (Buffer.compare(own, Buffer.from(text, 'utf8')) !== 0) expect.fail(`U+${code.toString(16)} is ${Buffer.from(own).toString('hex')}`);
+      if (Buffer.compare(own, Buffer.from(text, 'utf8')) !== 0)
+        expect.fail(`U+${code.toString(16)} is ${Buffer.from(own).toString('hex')}`);
     }
   });
 

@@ -14,7 +14,7 @@ const HPET_BASE = 0xfed0_0000;
 
 export function main(shims: Shims): void {
   const { trace, uart } = openTrace(shims, { serial: 'off', frames: 'auto' });
-  const machine = findMachine(shims, trace, uart);
+  const machine = findMachine(shims, trace, uart, 'auto');
   const { rdtsc, in8, mmioRead32 } = shims;
 
   function time(action: () => void): number {

@@ -46,8 +46,21 @@ export function main(shims: Shims): void {
   throws('in8 refuses a string', () => anything['in8']!('60h'), 'TypeError', 'in8', 'port', 'a string', 'a number');
   throws('in8 refuses a bigint', () => anything['in8']!(0x60n), 'TypeError', 'in8', 'a bigint');
   throws('in8 refuses no argument', () => anything['in8']!(), 'TypeError', 'in8', 'undefined');
-  throws('outBlock8 refuses a typed array', () => anything['outBlock8']!(0x80, block, 0, 1), 'TypeError', 'outBlock8', 'buffer', 'ArrayBuffer');
-  throws('outBlock8 refuses an offset beyond the end', () => shims.outBlock8(0x80, block.buffer, 4, 0), 'RangeError', 'outBlock8', 'offset');
+  throws(
+    'outBlock8 refuses a typed array',
+    () => anything['outBlock8']!(0x80, block, 0, 1),
+    'TypeError',
+    'outBlock8',
+    'buffer',
+    'ArrayBuffer',
+  );
+  throws(
+    'outBlock8 refuses an offset beyond the end',
+    () => shims.outBlock8(0x80, block.buffer, 4, 0),
+    'RangeError',
+    'outBlock8',
+    'offset',
+  );
   throws('outBlock8 refuses a length beyond the end', () => shims.outBlock8(0x80, block.buffer, 2, 2), 'RangeError', 'outBlock8', 'length');
 
   // ---- memory-mapped registers
@@ -67,18 +80,50 @@ export function main(shims: Shims): void {
   // VGA memory takes narrow writes; without a VGA they reach nothing.
   shims.mmioWrite8(VGA_MEMORY + 1, 1);
   shims.mmioWrite16(VGA_MEMORY + 2, 1);
-  throws('mmioRead32 refuses an unaligned address', () => shims.mmioRead32(HPET + 2), 'RangeError', 'mmioRead32', '0xfed00002', 'multiple of 4');
-  throws('mmioRead64 refuses an address that is aligned to 4 only', () => shims.mmioRead64(HPET + 4), 'RangeError', 'mmioRead64', 'multiple of 8');
+  throws(
+    'mmioRead32 refuses an unaligned address',
+    () => shims.mmioRead32(HPET + 2),
+    'RangeError',
+    'mmioRead32',
+    '0xfed00002',
+    'multiple of 4',
+  );
+  throws(
+    'mmioRead64 refuses an address that is aligned to 4 only',
+    () => shims.mmioRead64(HPET + 4),
+    'RangeError',
+    'mmioRead64',
+    'multiple of 8',
+  );
   throws('mmioRead16 refuses an odd address', () => shims.mmioRead16(VGA_MEMORY + 1), 'RangeError', 'mmioRead16', 'multiple of 2');
   throws('mmioRead32 refuses RAM', () => shims.mmioRead32(0x10_0000), 'RangeError', 'mmioRead32', '0x100000', 'device range');
   throws('mmioRead32 refuses page 0', () => shims.mmioRead32(0), 'RangeError', 'mmioRead32', '0x0');
   throws('mmioRead32 refuses what lies above 4 GiB', () => shims.mmioRead32(2 ** 40), 'RangeError', 'mmioRead32', '0x10000000000');
   throws('mmioRead32 refuses what is no address at all', () => shims.mmioRead32(2 ** 60), 'RangeError', 'mmioRead32', 'address');
-  throws('mmioRead64 refuses an access across the end of the address space', () => shims.mmioRead64(2 ** 32 - 4), 'RangeError', 'mmioRead64');
+  throws(
+    'mmioRead64 refuses an access across the end of the address space',
+    () => shims.mmioRead64(2 ** 32 - 4),
+    'RangeError',
+    'mmioRead64',
+  );
   throws('mmioWrite8 refuses nine bits', () => shims.mmioWrite8(VGA_MEMORY, 256), 'RangeError', 'mmioWrite8', 'value');
   throws('mmioWrite32 refuses a bigint', () => anything['mmioWrite32']!(HPET, 1n), 'TypeError', 'mmioWrite32', 'value', 'a bigint');
-  throws('mmioWrite64 refuses a number', () => anything['mmioWrite64']!(HPET, 1), 'TypeError', 'mmioWrite64', 'value', 'a number', 'a bigint');
-  throws('mmioWrite64 refuses 65 bits', () => shims.mmioWrite64(HPET_MAIN_CNT, 1n << 64n), 'RangeError', 'mmioWrite64', '18446744073709551616');
+  throws(
+    'mmioWrite64 refuses a number',
+    () => anything['mmioWrite64']!(HPET, 1),
+    'TypeError',
+    'mmioWrite64',
+    'value',
+    'a number',
+    'a bigint',
+  );
+  throws(
+    'mmioWrite64 refuses 65 bits',
+    () => shims.mmioWrite64(HPET_MAIN_CNT, 1n << 64n),
+    'RangeError',
+    'mmioWrite64',
+    '18446744073709551616',
+  );
   throws('mmioWrite64 refuses a negative value', () => shims.mmioWrite64(HPET_MAIN_CNT, -1n), 'RangeError', 'mmioWrite64', '-1');
 
   // ---- time stamps
@@ -97,7 +142,14 @@ export function main(shims: Shims): void {
   check('rdmsr reads 64 bits', pat === 0x0007_0406_0007_0406n, pat.toString(16));
   shims.wrmsr(IA32_PAT, pat);
   // TCG ignores most MSRs that do not exist instead of raising #GP; this value it refuses.
-  throws('wrmsr makes an error of #GP and names the MSR', () => shims.wrmsr(VM_HSAVE_PA, 0xfffn), 'RangeError', 'wrmsr', '0xc0010117', '#GP');
+  throws(
+    'wrmsr makes an error of #GP and names the MSR',
+    () => shims.wrmsr(VM_HSAVE_PA, 0xfffn),
+    'RangeError',
+    'wrmsr',
+    '0xc0010117',
+    '#GP',
+  );
   throws('rdmsr refuses an index of 33 bits', () => shims.rdmsr(2 ** 32), 'RangeError', 'rdmsr', 'index');
   throws('wrmsr refuses a number', () => anything['wrmsr']!(IA32_PAT, 0), 'TypeError', 'wrmsr', 'value', 'a number');
   const [, ebx, ecx, edx] = shims.cpuid(0, 0);
@@ -114,14 +166,23 @@ export function main(shims: Shims): void {
   // ---- memory
   const map = shims.memoryMap();
   const free = map.filter(({ kind }) => kind === 'free').sort((a, b) => b.length - a.length)[0]!;
-  check('the memory map is sorted and does not overlap', map.every(({ address, length }, index) => index + 1 === map.length || address + length <= map[index + 1]!.address), map.length);
+  check(
+    'the memory map is sorted and does not overlap',
+    map.every(({ address, length }, index) => index + 1 === map.length || address + length <= map[index + 1]!.address),
+    map.length,
+  );
   const view = new Uint32Array(shims.physicalView(free.address, 4096));
   view[0] = 0xdead_beef;
   check('physicalView shows the same memory twice', new Uint32Array(shims.physicalView(free.address, 8))[0] === 0xdead_beef, view[0]);
   throws('physicalView refuses page 0', () => shims.physicalView(0, 16), 'RangeError', 'physicalView', 'not memory');
   throws('physicalView refuses the runtime', () => shims.physicalView(0x10_0000, 16), 'RangeError', 'physicalView', 'runtime');
   throws('physicalView refuses devices', () => shims.physicalView(HPET, 16), 'RangeError', 'physicalView', '0xfed00000');
-  throws('physicalView refuses a range across an end', () => shims.physicalView(free.address + free.length - 8, 16), 'RangeError', 'physicalView');
+  throws(
+    'physicalView refuses a range across an end',
+    () => shims.physicalView(free.address + free.length - 8, 16),
+    'RangeError',
+    'physicalView',
+  );
   throws('physicalView refuses lengths that wrap', () => shims.physicalView(free.address, 2 ** 52), 'RangeError', 'physicalView', 'length');
 
   // ---- interrupts
@@ -132,9 +193,21 @@ export function main(shims: Shims): void {
 
   // ---- boot information and programs
   check('the command line arrives as given', shims.commandLine() === 'some words  with=spaces', JSON.stringify(shims.commandLine()));
-  check('boot came before the first statement, and that before now', shims.entryTsc() < shims.typescriptTsc() && shims.typescriptTsc() < first, shims.entryTsc());
-  check('the root pointer is where the loader says', shims.rsdpAddress() > 0xe_0000 && shims.rsdpAddress() < 0x10_0000, shims.rsdpAddress());
-  check('moduleFile gives a copy of a file', (shims.moduleFile('kernel.bytecode')?.byteLength ?? 0) > 1000, shims.moduleFile('kernel.bytecode')?.byteLength);
+  check(
+    'boot came before the first statement, and that before now',
+    shims.entryTsc() < shims.typescriptTsc() && shims.typescriptTsc() < first,
+    shims.entryTsc(),
+  );
+  check(
+    'the root pointer is where the loader says',
+    shims.rsdpAddress() > 0xe_0000 && shims.rsdpAddress() < 0x10_0000,
+    shims.rsdpAddress(),
+  );
+  check(
+    'moduleFile gives a copy of a file',
+    (shims.moduleFile('kernel.bytecode')?.byteLength ?? 0) > 1000,
+    shims.moduleFile('kernel.bytecode')?.byteLength,
+  );
   check('moduleFile of a file that is not there is undefined', shims.moduleFile('nothing') === undefined, 'nothing');
   throws('loadProgram names a program that is not there', () => shims.loadProgram('nothing'), 'RangeError', 'loadProgram', 'nothing');
   throws('loadProgram refuses a name longer than any', () => shims.loadProgram('x'.repeat(1000)), 'RangeError', 'loadProgram');
@@ -145,7 +218,12 @@ export function main(shims: Shims): void {
   throws('evaluate passes syntax errors on', () => shims.evaluate('1 +', 1_000_000_000n), 'SyntaxError');
   throws('evaluate passes errors on', () => shims.evaluate('null.x', 1_000_000_000n), 'TypeError', 'null');
   throws('evaluate stops at its limit', () => shims.evaluate('for (;;);', 1_000_000n), 'InternalError', 'time limit');
-  throws('an evaluation can not catch its own end', () => shims.evaluate('for (;;) try { for (;;); } catch {}', 1_000_000n), 'InternalError', 'time limit');
+  throws(
+    'an evaluation can not catch its own end',
+    () => shims.evaluate('for (;;) try { for (;;); } catch {}', 1_000_000n),
+    'InternalError',
+    'time limit',
+  );
   check('after it, evaluate works as before', shims.evaluate('[1, 2].length', 1_000_000_000n) === 2, 'evaluate');
   const used = shims.heapUsed();
   check('heapUsed is within heapLimit', used > 0 && used < shims.heapLimit(), `${used} of ${shims.heapLimit()}`);

@@ -48,6 +48,7 @@ async function runConsole(extra: readonly string[], flags: MachineFlags): Promis
   // What is typed before the kernel listens waits here: the UART would lose all but 16 bytes of it.
   let waiting: Buffer[] | undefined = [];
   let shown = '';
+  // eslint-disable-next-line prefer-const -- output comes, and input waits, before it is known
   let started: Run | undefined;
   const send = (bytes: Buffer): void => {
     if (waiting) waiting.push(bytes);
@@ -65,7 +66,7 @@ async function runConsole(extra: readonly string[], flags: MachineFlags): Promis
   started = await startRun({
     runtime,
     archive: module.archive,
-    commandLine: `run=console serial=warn ${flags.append ?? ''}`.trim(),
+    commandLine: `run=console serial=warn idle=halt ${flags.append ?? ''}`.trim(),
     machine: machineOf(flags, extra),
     seconds: flags.timeout,
     signal: controller.signal,

@@ -73,7 +73,7 @@ async function readLog(file: string, flags: LogFlags): Promise<number> {
       else say(level === 'error' ? paint('red', mapStack(line)) : level === 'warn' ? paint('yellow', line) : line);
       return;
     }
-    if (parsed.kind === 'other' || parsed.kind === 'unknown-record') damaged++;
+    if ((parsed.kind === 'other' && line !== '') || parsed.kind === 'unknown-record') damaged++;
     if (parsed.kind === 'comment' && parsed.version !== undefined && parsed.version !== GRAMMAR_VERSION) {
       process.stderr.write(`${file}:${number}: the log has grammar version ${parsed.version}; this program knows ${GRAMMAR_VERSION}\n`);
     }

@@ -62,7 +62,7 @@ export function machineOf(flags: MachineFlags, extra: readonly string[]): Machin
   return {
     ...DEFAULT_MACHINE,
     machine: flags.machine,
-    hpet: flags.machine === 'microvm' ? true : flags.hpet,
+    hpet: flags.hpet,
     cpu: flags.cpu,
     memory: flags.memory,
     cpus: flags.smp,

@@ -8,6 +8,7 @@ import { levelRank, parseLine } from '../../kernel/trace/text.ts';
 import type { TraceRecord } from '../../kernel/trace/events.ts';
 import { UsageError } from '../errors.ts';
 import { buildFolder, shown } from '../paths.ts';
+import { findQemu } from '../qemu/find.ts';
 import { shellText } from '../qemu/options.ts';
 import { describeOutcome, isHeld, statusOf } from '../qemu/outcome.ts';
 import { startRun, type RunResult } from '../qemu/run.ts';
@@ -66,6 +67,8 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
   const module = await bootModule(given);
   const runtime = requireRuntime();
   const mapStack = createStackMapper(module.sourceMaps);
+  // Before the log of an earlier run is overwritten.
+  findQemu(flags.qemu);
   const logFile = flags.log ?? join(buildFolder(), 'logs', `${module.name}.log`);
   const log = openLog(logFile);
   const records: TraceRecord[] = [];
@@ -111,7 +114,7 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
 
   const { outcome } = result;
   const reports = timerReports(records);
-  const virtualSeconds = records.length > 0 ? Number(records.at(-1)!.at) / 1e9 : 0;
+  const virtualSeconds = records.length > 0 ? Number(records.at(-1)!.at) / 1e9 : undefined;
   if (flags.json) {
     const timers = reports.map(({ latencySamples: _, ...report }) => report);
     const summary = {

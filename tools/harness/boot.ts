@@ -127,7 +127,10 @@ export async function boot(options: BootOptions = {}): Promise<BootedRun> {
     series: (event, value, where) => ({
       what: event,
       log: shown(log),
-      samples: of(event, where).map((record) => ({ value: value(record.fields as Parameters<typeof value>[0], record.at), line: lineOf(record) })),
+      samples: of(event, where).map((record) => ({
+        value: value(record.fields as Parameters<typeof value>[0], record.at),
+        line: lineOf(record),
+      })),
     }),
     lineOf,
   };
@@ -135,5 +138,10 @@ export async function boot(options: BootOptions = {}): Promise<BootedRun> {
 
 function logName(options: BootOptions): string {
   const words = Object.entries(options).flatMap(([key, value]) => [key, typeof value === 'object' ? JSON.stringify(value) : String(value)]);
-  return words.join('-').replace(/[^A-Za-z0-9]+/g, '-').slice(0, 120) || 'kernel';
+  return (
+    words
+      .join('-')
+      .replace(/[^A-Za-z0-9]+/g, '-')
+      .slice(0, 120) || 'kernel'
+  );
 }

@@ -64,6 +64,8 @@ describe('toStayWithin', () => {
 describe('toHaveCount', () => {
   it('says how many there are and where the last one is', () => {
     expect(series(1, 2)).toHaveCount(2);
-    expect(messageOf(() => expect(series(1, 2)).toHaveCount(3))).toContain('expected 3 samples, saw 2; the last is build/logs/tests/run.log:11');
+    expect(messageOf(() => expect(series(1, 2)).toHaveCount(3))).toContain(
+      'expected 3 samples, saw 2; the last is build/logs/tests/run.log:11',
+    );
   });
 });

@@ -88,7 +88,8 @@ const matchers = {
     const seen = series.samples.length;
     return {
       pass: seen === count,
-      message: () => `${series.what}: expected ${count} samples, saw ${seen}; the last is ${series.log}:${series.samples.at(-1)?.line ?? 0}`,
+      message: () =>
+        `${series.what}: expected ${count} samples, saw ${seen}; the last is ${series.log}:${series.samples.at(-1)?.line ?? 0}`,
     };
   },
 

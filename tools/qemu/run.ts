@@ -50,11 +50,18 @@ const DUMP_MS = 3_000;
 /** For the last bytes of pty and socket after QEMU's end. */
 const DRAIN_MS = 2_000;
 
-/** QEMUs that run now: what has to die with us, also on paths that settle nothing. */
+/** QEMUs that run now and the folders of their sockets: what has to go with us, also on paths that settle nothing. */
 const running = new Set<IPty>();
+const folders = new Set<string>();
 process.on('exit', () => {
   for (const child of running) kill(child);
+  for (const folder of folders) remove(folder);
 });
+
+function remove(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+  folders.delete(folder);
+}
 
 function kill(child: IPty): void {
   try {
@@ -76,6 +83,7 @@ function listen(path: string, onSocket: (socket: Socket) => void): Promise<Serve
 export async function startRun(request: RunRequest): Promise<Run> {
   const program = findQemu(request.qemu);
   const folder = mkdtempSync(join(tmpdir(), 'chronovisor-'));
+  folders.add(folder);
   const endpoints = {
     runtime: request.runtime,
     archive: request.archive,
@@ -97,7 +105,7 @@ export async function startRun(request: RunRequest): Promise<Run> {
   try {
     argumentsList = qemuArguments(request.machine, endpoints);
   } catch (error) {
-    rmSync(folder, { recursive: true, force: true });
+    remove(folder);
     throw error;
   }
   const command = [program, ...argumentsList];
@@ -177,7 +185,7 @@ export async function startRun(request: RunRequest): Promise<Run> {
       monitor?.destroy();
       traceServer.close();
       monitorServer.close();
-      rmSync(folder, { recursive: true, force: true });
+      remove(folder);
     }
   })();
 

@@ -43,6 +43,11 @@ describe('a stack of the bundle', () => {
     expect(map(`    at main (kernel.js:${placeOf(code, 'arm(-1n)')})`)).toBe(`    at main (main.ts:${placeOf(MAIN, 'arm(-1n)')})`);
   });
 
+  it('has columns that count from 1: what stands just before a place is another', () => {
+    const [row, column] = placeOf(code, 'new RangeError').split(':').map(Number) as [number, number];
+    expect(createStackMapper(folder)(`kernel.js:${row}:${column - 1}`)).toBe(`device.ts:${placeOf(DEVICE, 'throw')}`);
+  });
+
   it('may have several places in one line', () => {
     const text = `stack="at arm (kernel.js:${placeOf(code, 'new RangeError')})\\n at kernel.js:${placeOf(code, 'arm(-1n)')}"`;
     const mapped = `stack="at arm (device.ts:${placeOf(DEVICE, 'new RangeError')})\\n at main.ts:${placeOf(MAIN, 'arm(-1n)')}"`;

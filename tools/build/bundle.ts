@@ -1,0 +1,143 @@
+/**
+ * From a TypeScript entry to a boot module: esbuild bundles it into one function, a transform lowers `let` and
+ * `const` to `var` (the engine checks each use of the former), the engine's own compiler makes bytecode of it, and
+ * a ustar archive carries it. Two builds of the same sources give the same bytes.
+ */
+import type { TransformOptions } from '@babel/core';
+import { build, type BuildFailure } from 'esbuild';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { pack } from 'tar-stream';
+import { BuildError, CannotRunError } from '../errors.ts';
+import { buildFolder, defaultEntry, precompiler, projectRoot, shown } from '../paths.ts';
+
+export interface Bundle {
+  /** The boot module. */
+  readonly archive: string;
+  /** Folder with the source maps of the programs in it, NAME.js.map. */
+  readonly sourceMaps: string;
+}
+
+/** The program that the runtime (boot/engine.c) starts. */
+const KERNEL_PROGRAM = 'kernel';
+/** Programs that the kernel itself loads when it needs them (shims.loadProgram). */
+const PROGRAMS: Readonly<Record<string, string>> = { console: join('kernel', 'console', 'console.ts') };
+const EXPORTS = 'chronovisor';
+const PRECOMPILE_LIMIT_MS = 60_000;
+
+/**
+ * @param entry a TypeScript file that exports `main(shims)`
+ * @param folder where the products go; by default one per entry under build/
+ * @throws BuildError if the sources are wrong, CannotRunError if the build itself is not set up
+ */
+export async function buildBundle(entry: string, folder?: string): Promise<Bundle> {
+  if (!existsSync(entry)) throw new CannotRunError(`${shown(entry)}: there is no such file`);
+  const target = folder ?? join(buildFolder(), 'bundles', shownName(entry));
+  await mkdir(target, { recursive: true });
+  const entries: Record<string, string> = { [KERNEL_PROGRAM]: entry };
+  if (resolve(entry) === defaultEntry()) for (const [name, path] of Object.entries(PROGRAMS)) entries[name] = join(projectRoot(), path);
+
+  // Two processes may build one bundle at the same time: each works in a folder of its own and renames what is done.
+  const work = await mkdtemp(join(target, 'part-'));
+  try {
+    const files: Record<string, Uint8Array> = {};
+    for (const [name, path] of Object.entries(entries)) {
+      const { code, map } = await bundleSource(name, path);
+      const source = join(work, `${name}.js`);
+      const bytecode = join(work, `${name}.bytecode`);
+      await writeFile(source, code);
+      await writeFile(`${source}.map`, map);
+      await precompile(source, bytecode);
+      files[`${name}.bytecode`] = await readFile(bytecode);
+    }
+    const archive = join(target, `${basename(entry).replace(/\.[jt]s$/, '')}.tar`);
+    await writeArchive(join(work, basename(archive)), files);
+    for (const name of await readdir(work)) await rename(join(work, name), join(target, name));
+    return { archive, sourceMaps: target };
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+function shownName(entry: string): string {
+  const inside = resolve(entry).replace(projectRoot(), '');
+  return inside
+    .replace(/\.[jt]s$/, '')
+    .replace(/[^A-Za-z0-9]+/g, '-')
+    .replace(/^-/, '');
+}
+
+async function bundleSource(name: string, entry: string): Promise<{ code: string; map: string }> {
+  let output;
+  try {
+    output = await build({
+      entryPoints: [entry],
+      bundle: true,
+      write: false,
+      outfile: join(projectRoot(), `${name}.js`),
+      absWorkingDir: projectRoot(),
+      format: 'iife',
+      globalName: EXPORTS,
+      platform: 'neutral',
+      target: 'es2023',
+      sourcemap: 'external',
+      legalComments: 'none',
+      logLevel: 'silent',
+    });
+  } catch (error) {
+    if (!isBuildFailure(error)) throw error;
+    throw new BuildError(
+      error.errors.map(({ text, location: at }) => (at ? `${at.file}:${at.line}:${at.column + 1}: ${text}` : text)).join('\n'),
+    );
+  }
+  // Without the variable it is one expression, whose value is what the entry exports: nothing becomes global.
+  const bundled = output.outputFiles.find((file) => file.path.endsWith('.js'))!.text.replace(`var ${EXPORTS} = `, '');
+  const map = output.outputFiles.find((file) => file.path.endsWith('.map'))!.text;
+  // Loaded when it is needed: it takes longer to load than most commands take to run.
+  const { transformAsync } = await import('@babel/core');
+  const lowered = await transformAsync(bundled, {
+    babelrc: false,
+    configFile: false,
+    compact: false,
+    inputSourceMap: JSON.parse(map) as NonNullable<Exclude<TransformOptions['inputSourceMap'], boolean>>,
+    sourceMaps: true,
+    plugins: [['@babel/plugin-transform-block-scoping', { tdz: false }]],
+    filename: `${name}.js`,
+    cwd: projectRoot(),
+  });
+  return { code: lowered!.code!, map: JSON.stringify(lowered!.map) };
+}
+
+const isBuildFailure = (error: unknown): error is BuildFailure => error instanceof Error && 'errors' in error;
+
+async function precompile(source: string, bytecode: string): Promise<void> {
+  const program = precompiler();
+  if (!existsSync(program)) throw new CannotRunError(`${shown(program)} is missing: run "make build" first`);
+  const { status, text } = await new Promise<{ status: number | null; text: string }>((done, fail) => {
+    const child = spawn(program, [source, bytecode, basename(source)], {
+      timeout: PRECOMPILE_LIMIT_MS,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let text = '';
+    child.stderr.on('data', (chunk) => (text += String(chunk)));
+    child.on('error', fail);
+    child.on('close', (status) => done({ status, text }));
+  });
+  if (status !== 0) throw new BuildError(`the engine does not take the bundle ${basename(source)}:\n${text}`);
+}
+
+/** Writes a ustar archive; the same files give the same bytes. */
+export async function writeArchive(path: string, files: Readonly<Record<string, Uint8Array | string>>): Promise<void> {
+  const archive = pack();
+  const chunks: Buffer[] = [];
+  archive.on('data', (chunk) => chunks.push(chunk as Buffer));
+  const ended = new Promise<void>((done, fail) => archive.on('end', done).on('error', fail));
+  for (const name of Object.keys(files).sort()) {
+    archive.entry({ name, mtime: new Date(0), mode: 0o644, uid: 0, gid: 0 }, Buffer.from(files[name]!));
+  }
+  archive.finalize();
+  await ended;
+  await writeFile(path, Buffer.concat(chunks));
+}
