@@ -30,7 +30,6 @@ function open(...words: string[]): Session {
   let mark = 0;
   const listeners = new Set<() => void>();
   child.onData((data) => {
-    // eslint-disable-next-line no-control-regex -- control sequences are what it is about
     shown += data.replaceAll(/\x1b\[[0-9;]*[A-Za-z]/g, '').replaceAll('\r', '');
     listeners.forEach((listener) => listener());
   });

@@ -99,6 +99,9 @@ export function runConsole(machine: Machine): void {
   const serial = router.connectIsa(COM1.IRQ, () => {
     receptions++;
   });
+  function readKeys(): void {
+    for (let byte = port.read(); byte >= 0 && !isOver; byte = port.read()) editor.input(byte);
+  }
   let receptions = 0;
   let handled = 0;
   if (serial) {
@@ -118,7 +121,7 @@ export function runConsole(machine: Machine): void {
     // Without an interrupt of its own the UART is looked at whenever the timer ticks.
     if (receptions !== handled || !serial) {
       handled = receptions;
-      for (let byte = port.read(); byte >= 0 && !isOver; byte = port.read()) editor.input(byte);
+      readKeys();
     }
     if (trace.pending() > 0) trace.flush();
     if (shims.heapUsed() > collectedAt + GARBAGE_BYTES) {

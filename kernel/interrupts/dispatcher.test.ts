@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { fakeShims } from '../testing/bus.ts';
-import { createDispatcher } from './dispatcher.ts';
+import { createDispatcher, type IdleWay } from './dispatcher.ts';
 
 /** Shims whose idle and poll take what has come meanwhile. Both overwrite what the last one took, as the runtime's do. */
-function createCpu() {
+function createCpu(way: IdleWay = 'halt') {
   let pending: (readonly [vector: number, tsc: bigint])[] = [];
   let taken: typeof pending = [];
   const log: string[] = [];
@@ -15,11 +15,12 @@ function createCpu() {
   };
   const shims = fakeShims({
     idle: take('idle'),
+    idleAwake: take('idle awake'),
     poll: take('poll'),
     interruptVector: (index) => taken[index]![0],
     interruptTsc: (index) => taken[index]![1],
   });
-  const dispatcher = createDispatcher(shims, (vector, tsc) => log.push(`unexpected ${vector.toString(16)} at ${tsc}`));
+  const dispatcher = createDispatcher(shims, way, (vector, tsc) => log.push(`unexpected ${vector.toString(16)} at ${tsc}`));
   return {
     log,
     dispatcher,
@@ -48,6 +49,16 @@ describe('the dispatcher', () => {
     raise(0x30, 5n);
     dispatcher.pollAndDispatch();
     expect(log).toEqual(['poll', 'pit at 5', 'end of pit']);
+  });
+
+  it('that waits awake never halts', () => {
+    const { dispatcher, handle, log, raise } = createCpu('awake');
+    handle(0x30, 'pit');
+    raise(0x30, 5n);
+    dispatcher.waitAndDispatch();
+    raise(0x30, 6n);
+    dispatcher.pollAndDispatch();
+    expect(log).toEqual(['idle awake', 'pit at 5', 'end of pit', 'poll', 'pit at 6', 'end of pit']);
   });
 
   it('calls handlers in the order in which interrupts were taken, each ended before the next', () => {

@@ -17,7 +17,7 @@ export interface CounterMachineOptions {
   readonly accessNanos?: number;
   /** What the program does between two accesses. */
   readonly betweenNanos?: number;
-  /** Uniform, on top of both, from 0 on. */
+  /** Uniform, on top of both, from 0 on: the machine's, and the pauses by which a program keeps out of step. */
   readonly jitterNanos?: number;
   /** One access in so many is held up by `heldUpNanos`; none if 0. */
   readonly heldUpEvery?: number;
@@ -41,7 +41,7 @@ export function createCounterMachine({
   firstCount = 0n,
   accessNanos = 800,
   betweenNanos = 400,
-  jitterNanos = 60,
+  jitterNanos = 200,
   heldUpEvery = 0,
   heldUpNanos = 0,
   seed = 1,

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../testing/random.ts';
 import { ALL_EVENTS, asRead, samplesOf, sampleRecords } from '../testing/trace-samples.ts';
@@ -180,6 +181,26 @@ describe('a line', () => {
       kind: 'record',
       record: { fields: { code: 16, reason: 'x' } },
     });
+  });
+});
+
+describe('the document of the grammar', () => {
+  const document = readFileSync(new URL('GRAMMAR.md', import.meta.url), 'utf8');
+  const examples = /## Examples\n\n```\n([^`]+)```/.exec(document)![1]!.trimEnd().split('\n');
+
+  it('has the version that is written', () => {
+    expect(document).toContain(`Version ${GRAMMAR_VERSION}.`);
+    expect(document).toContain(`header      = "${HEADER_LINE}"`);
+  });
+
+  it.each(examples)('has an example of what it says: %s', (line) => {
+    const parsed = parseLine(line);
+    expect(parsed.kind).toBe(line.startsWith('#') ? 'comment' : line.startsWith('!') ? 'diagnostic' : 'record');
+    if (parsed.kind !== 'record') return;
+    const { event, at, cpu, fields } = parsed.record;
+    const definition = EVENT_BY_NAME.get(event)!;
+    const values = definition.fields.map(([name]) => (fields as Record<string, unknown>)[name]);
+    expect(formatLine(definition, at, cpu, values), 'written again').toBe(line);
   });
 });
 

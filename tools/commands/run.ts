@@ -139,9 +139,9 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
     }
   }
   const verdict = isHeld(outcome) ? paint('green', 'held') : paint('red', 'failed');
-  say(
-    `\n${verdict}: ${describeOutcome(outcome)}; ${virtualSeconds.toFixed(3)} s of virtual time in ${(result.wallMs / 1000).toFixed(1)} s`,
-  );
+  const wall = `${(result.wallMs / 1000).toFixed(1)} s`;
+  const took = virtualSeconds === undefined ? wall : `${virtualSeconds.toFixed(3)} s of virtual time in ${wall}`;
+  say(`\n${verdict}: ${describeOutcome(outcome)}; ${took}`);
   say(`log: ${shown(logFile)}`);
   if (!isHeld(outcome)) {
     if (result.lines.length === 0 && result.serial.trim() !== '') say(`COM1 said:\n${result.serial.trimEnd()}`);

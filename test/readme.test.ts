@@ -1,0 +1,46 @@
+/** What the README shows has to run. */
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import { boot } from '../tools/harness/boot.ts';
+import '../tools/harness/matchers.ts';
+import { buildFolder, projectRoot } from '../tools/paths.ts';
+
+const readme = readFileSync(join(projectRoot(), 'README.md'), 'utf8');
+const folder = join(buildFolder(), 'test', 'readme');
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** TypeScript of the README by the path in its first line. */
+function example(path: string): string {
+  const block = [...readme.matchAll(/```ts\n\/\/ (\S+)\n([^]*?)```/g)].find((match) => match[1] === path);
+  expect(block, `an example ${path} in README.md`).toBeDefined();
+  return block![2]!;
+}
+
+it('the timing experiment boots and ticks', async () => {
+  const file = join(folder, 'experiments', 'tick.ts');
+  mkdirSync(dirname(file), { recursive: true });
+  symlinkSync(join(projectRoot(), 'kernel'), join(folder, 'kernel'));
+  writeFileSync(file, example('experiments/tick.ts'));
+  const run = await boot({ bundle: file, name: 'readme-experiment' });
+  expect(run).toHold();
+  const ticks = run.of('log').flatMap(({ fields }) => /^tick \d+ at (\d+) ns$/.exec(fields.message)?.[1] ?? []);
+  expect(ticks).toHaveLength(10);
+  expect(Math.abs(Number(BigInt(ticks[9]!) - BigInt(ticks[0]!)) - 18_000_000)).toBeLessThan(20);
+});
+
+it('the example of a test is one of ours', () => {
+  expect(example('test/tick.test.ts')).toContain("boot({ machine: 'q35', append: 'count=100' })");
+});
+
+it('every file it points to exists', () => {
+  for (const [, path] of readme.matchAll(/\]\(([^)#]+)\)/g)) expect(() => readFileSync(join(projectRoot(), path!)), path).not.toThrow();
+});
+
+it('names every make target that there is', () => {
+  const targets = [...readFileSync(join(projectRoot(), 'Makefile'), 'utf8').matchAll(/^([a-z]+):.*## /gm)].map((match) => match[1]!);
+  for (const target of ['run', 'test', 'console', 'bench', 'check']) {
+    expect(targets).toContain(target);
+    expect(readme).toContain(`make ${target}`);
+  }
+});
