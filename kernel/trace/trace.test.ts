@@ -192,6 +192,17 @@ describe('the ring', () => {
     expect(ofRecords(decode(bytes())).map((line) => line.replace(/^ *\d+ cpu0 \w+ +/, ''))).toEqual(expected);
   });
 
+  it('sends each text once, however often its slot is used again', () => {
+    const { trace, blocks } = createRecorder({ capacity: 2 });
+    const texts = ['a', 'b', 'c', 'd', 'e'];
+    for (const text of texts) {
+      log(trace, text);
+      trace.flush();
+    }
+    const sent = blocks.filter((block) => block[0] === FRAME.TEXT).map((block) => block.toString('utf8', FRAME_HEADER_BYTES));
+    expect(sent).toEqual(texts);
+  });
+
   it('that is full loses exactly the records that found it full, and says how many', () => {
     const { trace, bytes } = createRecorder({ capacity: 8 });
     trace.record(EVENTS.frequency, ...TSC_FREQUENCY);

@@ -1,0 +1,25 @@
+import type { Frequency } from './frequency.ts';
+import type { Instant, Nanos } from './units.ts';
+
+export type ClockName = 'pit' | 'tsc' | 'hpet' | 'pm-timer';
+
+/**
+ * A hardware clock: the machine's one source of time. The contract, of which each sentence is a case in
+ * kernel/time/hw-clock.contract.ts that every clock runs:
+ *
+ * - It never goes backwards, whatever happens between two readings.
+ * - It counts from 0 at its creation plus the `epoch` it was given, in nanoseconds, rounded down.
+ * - Two readings differ by the time between them, to one resolution: it neither jumps nor slides.
+ * - A wrap of the counter is not seen, as long as it is read once per `reach`.
+ */
+export interface HwClock {
+  readonly name: ClockName;
+  readonly frequency: Frequency;
+  /** Of the hardware counter, in bits. */
+  readonly width: number;
+  /** One tick, rounded up to nanoseconds. */
+  readonly resolution: Nanos;
+  /** Longest time between two readings. Beyond it a narrow counter has wrapped unseen. */
+  readonly reach: Nanos;
+  now(): Instant;
+}
