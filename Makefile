@@ -50,7 +50,7 @@ clean: ## remove everything that was built (downloads stay in .cache and node_mo
 
 products: $(BUILD)/runtime.elf $(BUILD)/precompile $(BUILD)/tools/chronovisor.mjs $(BUILD)/tools/bench.mjs
 
-$(BUILD)/tools/%.mjs: tools/%.ts $(shell find tools kernel -name '*.ts' 2>/dev/null) package-lock.json
+$(BUILD)/tools/%.mjs: tools/%.ts $(shell find tools kernel -name '*.ts' ! -name '*.test.ts' 2>/dev/null) package-lock.json
 	@echo "  TOOL    $@"
 	@$(BIN)/esbuild $< --bundle --platform=node --format=esm --target=node20 --packages=external --sourcemap --log-level=warning --outfile=$@
 

@@ -26,12 +26,13 @@ $(BUILD)/runtime.elf: $(RUNTIME_OBJECTS) boot/layout.ld
 	  -o $@.part $(RUNTIME_OBJECTS) -lm
 	@strip --strip-debug $@.part && mv $@.part $@
 
-$(RUNTIME)/%.o: boot/%.c | $(RUNTIME)/engine/quickjs.c
+# Flags are sources too: every object depends on this file.
+$(RUNTIME)/%.o: boot/%.c boot/runtime.mk | $(RUNTIME)/engine/quickjs.c
 	@echo "  CC      $<"
 	@mkdir -p $(@D)
 	@musl-gcc $(BARE_FLAGS) $(STRICT) -isystem $(RUNTIME)/engine -c -o $@ $<
 
-$(RUNTIME)/%.S.o: boot/%.S
+$(RUNTIME)/%.S.o: boot/%.S boot/runtime.mk
 	@echo "  AS      $<"
 	@mkdir -p $(@D)
 	@gcc -c -MMD -MP -o $@ $<
@@ -41,11 +42,11 @@ $(RUNTIME)/engine/quickjs.c: $(QUICKJS)/quickjs.c boot/engine-edit.mjs
 	@mkdir -p $(@D)
 	@node boot/engine-edit.mjs "$(QUICKJS)" $(@D)
 
-$(RUNTIME)/engine/%.o: boot/engine-call.h $(RUNTIME)/engine/quickjs.c
+$(RUNTIME)/engine/%.o: boot/engine-call.h boot/runtime.mk $(RUNTIME)/engine/quickjs.c
 	@echo "  CC      quickjs/$*.c"
 	@musl-gcc $(BARE_FLAGS) $(ENGINE_DEFINES) $(ENGINE_WARNINGS) -iquote boot -c -o $@ $(RUNTIME)/engine/$*.c
 
-$(RUNTIME)/host/%.o: $(RUNTIME)/engine/quickjs.c
+$(RUNTIME)/host/%.o: boot/engine-call.h boot/runtime.mk $(RUNTIME)/engine/quickjs.c
 	@echo "  HOSTCC  quickjs/$*.c"
 	@mkdir -p $(@D)
 	@gcc -O1 $(ENGINE_DEFINES) $(ENGINE_WARNINGS) -iquote boot -c -o $@ $(RUNTIME)/engine/$*.c

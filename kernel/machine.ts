@@ -27,7 +27,8 @@ import { HPET } from './regs/ia-pc-hpet.ts';
 import { APIC_BASE, APIC_BASE_MSR, LAPIC } from './regs/local-apic.ts';
 import { UART } from './regs/pc16550d.ts';
 import { measureByTsc, measureTsc, type ReferenceCounter } from './time/calibration.ts';
-import { frequency, ticksToNanos, type Frequency } from './time/frequency.ts';
+import { frequency, hertz, ticksToNanos, type Frequency } from './time/frequency.ts';
+import { measureReload } from './time/reload.ts';
 import { instant, nanos, ticks, type Instant } from './time/units.ts';
 import { EVENTS } from './trace/events.ts';
 import { createTrace, type LineSink, type Trace } from './trace/trace.ts';
@@ -232,14 +233,22 @@ export function findMachine(shims: Shims, trace: Trace, uart: Uart | undefined, 
 
   let localApicFrequency: Frequency | undefined;
   if (localApic && measured) {
-    localApic.startFree(0xffff_ffff);
+    localApic.startSilent(0xffff_ffff, false);
     const elapsed = { name: 'lapic', width: 32, read: () => BigInt(0xffff_ffff - localApic.currentCount()) };
     localApicFrequency = measureByTsc(shims, elapsed, tscFrequency);
     if (localApicFrequency) reportFrequency(trace, 'lapic', localApicFrequency);
     else absent(trace, 'lapic timer', 'the count does not move');
-    localApic.measureReload();
-    if (localApic.reloadTicks() > 0)
-      trace.record(EVENTS.log, `lapic: in periodic mode a period has ${localApic.reloadTicks()} tick more than the initial count`);
+    if (localApicFrequency) {
+      const reload = measureReload(
+        { start: (count) => localApic.startSilent(count, true), left: localApic.currentCount },
+        shims,
+        Number(hertz(tscFrequency)) / Number(hertz(localApicFrequency)),
+      );
+      localApic.setReloadTicks(reload);
+      localApic.stop();
+      if (reload > 0)
+        trace.record(EVENTS.log, 'lapic: in periodic mode a period has a tick more than the initial count; it is allowed for');
+    }
   }
   pit?.stop();
 

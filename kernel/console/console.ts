@@ -34,6 +34,7 @@ export function runConsole(machine: Machine): void {
   const timer =
     createPeriodicTimer(machine, 'lapic', TICK) ?? createPeriodicTimer(machine, 'hpet', TICK) ?? createPeriodicTimer(machine, 'pit', TICK);
   const line = timer?.connect(() => {
+    timer.continue?.();
     ticksSeen++;
   }, 0);
   if (timer && line) timer.start(line);

@@ -18,6 +18,8 @@ export interface PeriodicTimer {
   connect(handler: InterruptHandler, attempt: number): InterruptLine | undefined;
   /** Starts counting. @returns TSC at which the first period began, to a few instructions and a tick */
   start(line: InterruptLine): bigint;
+  /** Called in the handler: arms the next interrupt, where the hardware does not do it. */
+  continue?(): void;
   stop(): void;
 }
 
@@ -53,6 +55,7 @@ function hpetTimer(machine: Machine, period: Nanos): PeriodicTimer | undefined {
   const { hpet, shims, router } = machine;
   if (!hpet) return undefined;
   const count = nearestTicks(hpet.frequency, period);
+  let next = ticks(0n);
   // Legacy replacement silences the PIT, which shares the route; an input of its own is better where there is one.
   const ownInput = router.pickGsi(hpet.routes & ~0xffff);
   return {
@@ -67,9 +70,15 @@ function hpetTimer(machine: Machine, period: Nanos): PeriodicTimer | undefined {
       line.enable();
       const counter = hpet.counter();
       const stamp = shims.accessTsc();
-      const first = ticks(counter + count);
-      hpet.startPeriodic(first, Number(count), ownInput ?? 'legacy');
+      next = ticks(counter + count);
+      hpet.startOneShot(next, ownInput ?? 'legacy');
       return stamp;
+    },
+    // By deadlines one period apart, not by the comparator's periodic mode, which QEMU has wrong (see Hpet.startPeriodic).
+    // A deadline is absolute, so nothing drifts.
+    continue: () => {
+      next = ticks(next + count);
+      hpet.moveOneShot(next);
     },
     stop: hpet.stop,
   };
@@ -90,6 +99,7 @@ function localApicTimer(machine: Machine, period: Nanos): PeriodicTimer | undefi
         vector: VECTOR.LOCAL_TIMER,
         route: 'local vector table',
         enable: () => undefined,
+        isRequested: () => localApic.isRequested(VECTOR.LOCAL_TIMER),
         disconnect: () => dispatcher.removeHandler(VECTOR.LOCAL_TIMER),
       };
     },

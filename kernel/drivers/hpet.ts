@@ -1,6 +1,6 @@
 /**
- * HPET (IA-PC HPET 1.0a). Used here: main counter, timer 0 periodic, legacy replacement or I/O APIC route.
- * Not used: one-shot, FSB delivery, level triggering, timers above 0.
+ * HPET (IA-PC HPET 1.0a). Used here: main counter, timer 0 periodic and one-shot, legacy replacement or I/O APIC route.
+ * Not used: FSB delivery, level triggering, timers above 0.
  */
 import type { Mmio } from '../hw/mmio.ts';
 import { getField } from '../regs/bits.ts';
@@ -20,9 +20,20 @@ export interface Hpet {
   counter(): Ticks;
   /**
    * Timer 0 interrupts every `period` ticks (below 2^31), for the first time when the counter's low half is `first`.
+   * QEMU, when its clock is exact (-icount), interrupts twice: it compares "after", not "at or after", and so finds the
+   * comparator still ahead in the very tick of the match.
    * @param input I/O APIC input, or 'legacy' for IRQ 0 in place of the PIT
    */
   startPeriodic(first: Ticks, period: number, input: number | 'legacy'): void;
+  /**
+   * Timer 0 interrupts once, when the counter's low half is `at`, which must be less than 2^31 ticks ahead. If that has
+   * passed when the comparator is written, it interrupts at once or, on some hardware, after a wrap: see `hasPassed`.
+   */
+  startOneShot(at: Ticks, input: number | 'legacy'): void;
+  /** Moves the deadline of a running one-shot: one write. */
+  moveOneShot(at: Ticks): void;
+  /** Whether the counter's low half is at or past `at`, which is less than 2^31 ticks away. */
+  hasPassed(at: Ticks): boolean;
   stop(): void;
 }
 
@@ -66,6 +77,16 @@ export function probeHpet(mmio: Mmio): HpetProbe {
         write32(HPET.TIMER_0 + TIMER.CONF, configuration);
         write32(comparator, periodTicks);
       },
+      startOneShot: (at, input) => {
+        const route = input === 'legacy' ? 0 : input << TN_CONF.INT_ROUTE_CNF.shift;
+        write32(HPET.GEN_CONF, GEN_CONF.ENABLE_CNF | (input === 'legacy' ? GEN_CONF.LEG_RT_CNF : 0));
+        // The comparator first: with interrupts enabled, an old one could match before it is replaced.
+        write32(HPET.TIMER_0 + TIMER.CONF, TN_CONF.B32MODE_CNF | route);
+        write32(comparator, Number(BigInt.asUintN(32, at)));
+        write32(HPET.TIMER_0 + TIMER.CONF, TN_CONF.B32MODE_CNF | TN_CONF.INT_ENB_CNF | route);
+      },
+      moveOneShot: (at) => write32(comparator, Number(BigInt.asUintN(32, at))),
+      hasPassed: (at) => BigInt.asIntN(32, BigInt(read32(HPET.MAIN_CNT)) - at) >= 0n,
       stop: () => {
         write32(HPET.TIMER_0 + TIMER.CONF, 0);
         write32(HPET.GEN_CONF, GEN_CONF.ENABLE_CNF);

@@ -71,48 +71,13 @@ describe('interrupts', () => {
   });
 });
 
-describe('the time a reload takes', () => {
-  it('is 0 before it is measured', () => {
-    expect(createPc({ reloadTicks: 1 }).localApic.reloadTicks()).toBe(0);
-  });
-
-  const MACHINES: readonly (readonly [string, { accessNanos: bigint; busHz: bigint }])[] = [
-    ['1 GHz, 700 ns an access', { accessNanos: 700n, busHz: 1_000_000_000n }],
-    ['1 GHz, 150 ns an access', { accessNanos: 150n, busHz: 1_000_000_000n }],
-    ['1 GHz, 1 us an access: a period an access', { accessNanos: 1000n, busHz: 1_000_000_000n }],
-    ['100 MHz, 700 ns an access', { accessNanos: 700n, busHz: 100_000_000n }],
-    ['24 MHz, 500 ns an access', { accessNanos: 500n, busHz: 24_000_000n }],
-  ];
-
-  it.each(MACHINES)('is measured as 1 where a period is one tick longer than the count (%s)', (_, machine) => {
-    const { localApic } = createPc({ ...machine, reloadTicks: 1 });
-    localApic.measureReload();
-    expect(localApic.reloadTicks()).toBe(1);
-  });
-
-  it.each(MACHINES)('is measured as 0 where a period is the count (%s)', (_, machine) => {
-    const { localApic } = createPc({ ...machine, reloadTicks: 0 });
-    localApic.measureReload();
-    expect(localApic.reloadTicks()).toBe(0);
-  });
-
-  it('is measured without an interrupt, and the timer is stopped afterwards', () => {
-    const { bus, device, localApic } = createPc({ reloadTicks: 1 });
-    localApic.measureReload();
-    const entries = bus.takeAccesses().filter((access) => access.startsWith('write fee00320'));
-    for (const entry of entries) expect(Number.parseInt(entry.split(' ')[2]!, 16) & LVT.MASKED, entry).toBe(LVT.MASKED);
-    expect(localApic.currentCount()).toBe(0);
-    expect(device.interrupts()).toBe(0n);
-  });
-});
-
 describe('the periodic timer', () => {
   it.each([
     ['one tick longer than the count', 1],
     ['the count', 0],
   ] as const)('has the period that was asked for where a period is %s, and no drift after a million', (_, reloadTicks) => {
     const { device, localApic, advanceToTick } = createPc({ reloadTicks });
-    localApic.measureReload();
+    localApic.setReloadTicks(reloadTicks);
     localApic.startPeriodic(VECTOR, 1_000_000);
     for (const index of [1n, 2n, 1000n, 1_000_000n]) {
       advanceToTick(index * 1_000_000n - 1n);
@@ -144,7 +109,7 @@ describe('the periodic timer', () => {
 describe('the free-running counter', () => {
   it('counts down without interrupts', () => {
     const { clock, device, localApic } = createPc();
-    localApic.startFree(0xffff_ffff);
+    localApic.startSilent(0xffff_ffff, false);
     const before = localApic.currentCount();
     expect(before).toBeGreaterThan(0xffff_0000);
     clock.pass(5000n * TICK);

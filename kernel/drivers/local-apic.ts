@@ -1,14 +1,10 @@
 /**
- * Local APIC with its timer (AMD64 APM vol. 2, "Local APIC"). Not used: interprocessor interrupts, x2APIC,
+ * Local APIC with its timer (AMD64 APM vol. 2, "Local APIC"). Not used: divisors other than 1, interprocessor interrupts, x2APIC,
  * performance and thermal entries, TSC-deadline mode.
  */
 import type { Mmio } from '../hw/mmio.ts';
 import { getField } from '../regs/bits.ts';
 import { DIVIDE_BY_1, LAPIC, LVT, SVR, VERSION } from '../regs/local-apic.ts';
-
-/** About 400 periods of this count, so that a tick per reload is four tenths of a period: not to be overlooked, not to be mistaken. */
-const RELOAD_COUNT = 1000;
-const RELOAD_READS = 600;
 
 export interface LocalApic {
   readonly id: number;
@@ -18,15 +14,14 @@ export interface LocalApic {
   acceptPic(): void;
   /** Starts the timer: every `ticks` (2 to FFFFFFFFh) bus ticks one interrupt. Counting starts with this call's last access. */
   startPeriodic(vector: number, ticks: number): void;
-  /**
-   * Finds out how many ticks a period has beyond the initial count. The manuals do not say whether the reload
-   * takes one: QEMU's does, so that 1,000 periods of 1,000,000 ticks would come 1,000 ticks late.
-   */
-  measureReload(): void;
-  /** As measured; 0 before. */
-  reloadTicks(): number;
-  /** Starts the counter without interrupts, for measuring. */
-  startFree(ticks: number): void;
+  /** Tells how many ticks a period has beyond the initial count (kernel/time/reload.ts); 0 until then. */
+  setReloadTicks(ticks: number): void;
+  /** One interrupt after `ticks` (1 to FFFFFFFFh) bus ticks. Counting starts with this call's last access. */
+  startOneShot(vector: number, ticks: number): void;
+  /** Whether an interrupt is requested but not taken yet (IRR). */
+  isRequested(vector: number): boolean;
+  /** Starts the counter without interrupts, for measuring: once, or over and over again. */
+  startSilent(ticks: number, isPeriodic: boolean): void;
   stop(): void;
   /** Ticks left until the count is 0. */
   currentCount(): number;
@@ -52,30 +47,6 @@ export function probeLocalApic(mmio: Mmio, spuriousVector: number): LocalApic | 
   const { read32, write32 } = mmio;
   let reloadTicks = 0;
 
-  function measureReload(): void {
-    // One free run of 32 bits beside a periodic one is not to be had: there is one counter. But its phase tells: after
-    // n periods of c ticks the count has slipped by n for each tick that a reload takes. The free run before tells how
-    // many ticks the same number of reads takes.
-    const reads = (): number => {
-      for (let read = 0; read < RELOAD_READS; read++) read32(LAPIC.TIMER_CCR);
-      return read32(LAPIC.TIMER_CCR);
-    };
-    write32(LAPIC.LVT_TIMER, LVT.MASKED);
-    write32(LAPIC.TIMER_ICR, 0xffff_ffff);
-    const elapsed = 0xffff_ffff - reads();
-    write32(LAPIC.LVT_TIMER, LVT.MASKED | LVT.TIMER_PERIODIC);
-    write32(LAPIC.TIMER_ICR, RELOAD_COUNT);
-    const left = reads();
-    stop();
-    // With r ticks a reload, `elapsed` ticks leave this count:
-    const expected = (r: number): number => RELOAD_COUNT - (elapsed % (RELOAD_COUNT + r));
-    const distance = (r: number): number => {
-      const off = Math.abs(left - expected(r)) % RELOAD_COUNT;
-      return Math.min(off, RELOAD_COUNT - off);
-    };
-    reloadTicks = distance(1) < distance(0) ? 1 : 0;
-  }
-
   function stop(): void {
     write32(LAPIC.LVT_TIMER, LVT.MASKED);
     // "Initial Count Register": writing 0 stops the timer.
@@ -91,10 +62,16 @@ export function probeLocalApic(mmio: Mmio, spuriousVector: number): LocalApic | 
       write32(LAPIC.LVT_TIMER, LVT.TIMER_PERIODIC | vector);
       write32(LAPIC.TIMER_ICR, ticks - reloadTicks);
     },
-    measureReload,
-    reloadTicks: () => reloadTicks,
-    startFree: (ticks) => {
-      write32(LAPIC.LVT_TIMER, LVT.MASKED);
+    startOneShot: (vector, ticks) => {
+      write32(LAPIC.LVT_TIMER, vector);
+      write32(LAPIC.TIMER_ICR, ticks);
+    },
+    isRequested: (vector) => ((read32(LAPIC.IRR + (vector >> 5) * LAPIC.BANK_STRIDE) >>> (vector & 31)) & 1) !== 0,
+    setReloadTicks: (ticks) => {
+      reloadTicks = ticks;
+    },
+    startSilent: (ticks, isPeriodic) => {
+      write32(LAPIC.LVT_TIMER, LVT.MASKED | (isPeriodic ? LVT.TIMER_PERIODIC : 0));
       write32(LAPIC.TIMER_ICR, ticks);
     },
     stop,

@@ -9,6 +9,8 @@ export interface Pic {
   unmask(line: number): void;
   /** Ends the interrupt of a line, 0 to 15 (specific EOI, the cascade's own included). */
   endOfInterrupt(line: number): void;
+  /** Whether the line's interrupt is requested but not taken yet (IRR). */
+  isRequested(line: number): boolean;
   /** Whether the line's interrupt is in service: a spurious interrupt 7 or 15 is not, and must not be ended. */
   isInService(line: number): boolean;
 }
@@ -40,6 +42,13 @@ export function probePic(master: Ports, slave: Ports, firstVector: number): Pic 
   }
   writeMasks();
 
+  /** @param which OCW3.RIS for the ISR, 0 for the IRR */
+  function readRegister(line: number, which: number): boolean {
+    const ports = line >= 8 ? slave : master;
+    ports.write8(PIC.COMMAND, OCW3.ID | OCW3.RR | which);
+    return (ports.read8(PIC.COMMAND) & (1 << (line & 7))) !== 0;
+  }
+
   return {
     mask: (line) => {
       masks |= 1 << line;
@@ -53,10 +62,7 @@ export function probePic(master: Ports, slave: Ports, firstVector: number): Pic 
       if (line >= 8) slave.write8(PIC.COMMAND, OCW2.EOI | OCW2.SL | (line & 7));
       master.write8(PIC.COMMAND, OCW2.EOI | OCW2.SL | (line >= 8 ? CASCADE_LINE : line));
     },
-    isInService: (line) => {
-      const ports = line >= 8 ? slave : master;
-      ports.write8(PIC.COMMAND, OCW3.ID | OCW3.RR | OCW3.RIS);
-      return (ports.read8(PIC.COMMAND) & (1 << (line & 7))) !== 0;
-    },
+    isRequested: (line) => readRegister(line, 0),
+    isInService: (line) => readRegister(line, OCW3.RIS),
   };
 }

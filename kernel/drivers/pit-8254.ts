@@ -1,4 +1,4 @@
-/** 8254 PIT as wired in a PC. Used here: counter 0 as rate generator. Not used: the other counters, BCD, modes 1 and 3 to 5, read-back. */
+/** 8254 PIT as wired in a PC. Used here: counter 0 as rate generator and for one-shots. Not used: the other counters, BCD, modes 1 and 3 to 5, read-back. */
 import type { Ports } from '../hw/ports.ts';
 import { CONTROL, MODE, PIT, PIT_HZ } from '../regs/i8254.ts';
 import { frequency, type Frequency } from '../time/frequency.ts';
@@ -13,6 +13,8 @@ export interface Pit {
   readonly frequency: Frequency;
   /** Counter 0, mode 2: OUT pulses, and so IRQ 0 rises, every `count` (2 to 65536) ticks, for the first time `count` ticks after this call's last access. */
   startPeriodic(count: number): void;
+  /** Counter 0, mode 0: OUT, and so IRQ 0, rises once, `count` + 1 ticks (count 1 to 65535) after this call's last access. */
+  startOneShot(count: number): void;
   /** Counter 0 stops: OUT stays low. */
   stop(): void;
   /** Counter 0, latched. In mode 2 it counts from the reload value down to 1. */
@@ -41,6 +43,10 @@ export function probePit(ports: Ports): Pit | undefined {
     startPeriodic: (count) => {
       if (!(count >= 2 && count <= 65536)) throw new RangeError(`PIT: count ${count} is not within 2..65536 (mode 2)`);
       ports.write8(PIT.CONTROL, controlWord(PIT.COUNTER_0, MODE.RATE_GENERATOR));
+      writeCount(PIT.COUNTER_0, count);
+    },
+    startOneShot: (count) => {
+      ports.write8(PIT.CONTROL, controlWord(PIT.COUNTER_0, MODE.INTERRUPT_ON_TERMINAL_COUNT));
       writeCount(PIT.COUNTER_0, count);
     },
     // Mode 0 without a count: "counting is disabled until the count is written", and OUT is low. Some

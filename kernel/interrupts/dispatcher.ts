@@ -7,6 +7,7 @@ export type InterruptHandler = (taken: bigint) => void;
 export interface Dispatcher {
   /** `end` tells the interrupt controller that the interrupt is over; it is called after the handler. */
   setHandler(vector: number, handler: InterruptHandler, end: () => void): void;
+  /** Interrupts of the vector that still come are unexpected, but are ended as before. */
   removeHandler(vector: number): void;
   /** Waits for interrupts and calls their handlers, in the order in which they were taken. */
   waitAndDispatch(): void;
@@ -17,7 +18,7 @@ export interface Dispatcher {
 /** How the CPU waits: by HLT, or awake (Shims.idleAwake). */
 export type IdleWay = 'halt' | 'awake';
 
-/** @param onUnexpected called for a vector without a handler; nothing is told to the controller */
+/** @param onUnexpected called for a vector without a handler; a vector that never had one is not ended: nobody knows how */
 export function createDispatcher(shims: Shims, way: IdleWay, onUnexpected: (vector: number, taken: bigint) => void): Dispatcher {
   const { poll, interruptVector, interruptTsc } = shims;
   const idle = way === 'halt' ? shims.idle : shims.idleAwake;
@@ -30,6 +31,8 @@ export function createDispatcher(shims: Shims, way: IdleWay, onUnexpected: (vect
       const handler = handlers[vector];
       if (handler === undefined) {
         onUnexpected(vector, interruptTsc(index));
+        // Its handler may have gone after it was taken; its controller still waits for the end.
+        ends[vector]?.();
       } else {
         // Taken before: the handler may remove itself or hand the vector on, and this interrupt is to be ended all the same.
         const end = ends[vector]!;
@@ -46,7 +49,6 @@ export function createDispatcher(shims: Shims, way: IdleWay, onUnexpected: (vect
     },
     removeHandler: (vector) => {
       handlers[vector] = undefined;
-      ends[vector] = undefined;
     },
     waitAndDispatch: () => dispatch(idle()),
     pollAndDispatch: () => dispatch(poll()),

@@ -15,6 +15,8 @@ export interface InterruptLine {
   /** Which way it goes, for people. */
   readonly route: string;
   enable(): void;
+  /** Whether an interrupt of the line is requested but not taken yet. */
+  isRequested(): boolean;
   /** Masks the line and takes its handler away. */
   disconnect(): void;
 }
@@ -56,6 +58,7 @@ export function createRouter({ dispatcher, localApic, ioApics, pic, madt }: Rout
       vector,
       route: `I/O APIC input ${gsi}`,
       enable: () => ioApic.unmask(input),
+      isRequested: () => localApic.isRequested(vector),
       disconnect: () => {
         ioApic.mask(input);
         dispatcher.removeHandler(vector);
@@ -83,6 +86,7 @@ export function createRouter({ dispatcher, localApic, ioApics, pic, madt }: Rout
       vector,
       route: `8259A line ${irq}`,
       enable: () => pic.unmask(irq),
+      isRequested: () => pic.isRequested(irq),
       disconnect: () => {
         pic.mask(irq);
         dispatcher.removeHandler(vector);

@@ -7,6 +7,8 @@ export const LAPIC = {
   TPR: 0x080,
   EOI: 0x0b0,
   SVR: 0x0f0, // spurious interrupt vector
+  IRR: 0x200, // interrupt request, 8 banks of 32 vectors
+  BANK_STRIDE: 0x10,
   LVT_TIMER: 0x320,
   LVT_LINT0: 0x350,
   LVT_LINT1: 0x360,

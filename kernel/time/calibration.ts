@@ -125,6 +125,7 @@ function measureRatio(
     if (own > most) most = own;
   }
   if (!(most >= least) || Number.isNaN(value)) return undefined;
-  // The whole span's line is that much more certain than a segment's: the error of a slope goes with the length to the power of -3/2.
-  return { value, uncertainty: (most - least) / 2 / SEGMENTS ** 1.5 / value };
+  // The whole span's line is that much more certain than a segment's: the error of a slope goes with the length to the power of
+  // -3/2. The spread of five is about two standard deviations; three on each side is what is told.
+  return { value, uncertainty: ((most - least) * 1.5) / SEGMENTS ** 1.5 / value };
 }

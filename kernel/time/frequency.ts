@@ -10,7 +10,7 @@ export interface Frequency {
   readonly provenance: Provenance;
   /** Where from: a register, a document, or the counter it was measured against. */
   readonly source: string;
-  /** Of a measured one: half the width of the interval it lies in, in parts per billion. 0 otherwise. */
+  /** Of a measured one: about three standard deviations, in parts per billion. 0 otherwise. */
   readonly uncertaintyPpb: number;
 }
 
@@ -26,6 +26,24 @@ export const hertz = (f: Frequency): bigint => (f.numerator * 2n + f.denominator
 /** Rounded down: an elapsed time is never overstated. Any range. */
 export const ticksToNanos = (f: Frequency, count: Ticks): Nanos =>
   nanos(floorDivide(count * f.denominator * NANOS_PER_SECOND, f.numerator));
+
+/**
+ * ticksToNanos for one frequency, prepared: quotient and remainder by the reduced fraction, so that numbers stay below
+ * 2^63 for centuries and the engine needs no memory for them.
+ */
+export function createTickScale(f: Frequency): (count: Ticks) => Nanos {
+  const divisor = greatestCommonDivisor(f.denominator * NANOS_PER_SECOND, f.numerator);
+  const multiply = (f.denominator * NANOS_PER_SECOND) / divisor;
+  const divide = f.numerator / divisor;
+  if (divide === 1n) return (count) => nanos(count * multiply);
+  // Truncation is rounding down as long as counts are not negative.
+  return (count) => nanos((count / divide) * multiply + ((count % divide) * multiply) / divide);
+}
+
+function greatestCommonDivisor(a: bigint, b: bigint): bigint {
+  while (b !== 0n) [a, b] = [b, a % b];
+  return a;
+}
 
 /** Rounded up: waiting this many ticks is never too short. Any range. */
 export const nanosToTicks = (f: Frequency, duration: Nanos): Ticks =>

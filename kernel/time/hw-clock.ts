@@ -22,4 +22,6 @@ export interface HwClock {
   /** Longest time between two readings. Beyond it a narrow counter has wrapped unseen. */
   readonly reach: Nanos;
   now(): Instant;
+  /** TSC at the last reading, to a few instructions: valid right after `now`. What is done about a reading starts there. */
+  readingTsc(): bigint;
 }

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BuildError } from '../errors.ts';
+import { BuildError, CannotRunError } from '../errors.ts';
 import { precompiler } from '../paths.ts';
 import { createStackMapper } from '../trace/stacks.ts';
 import { buildBundle, writeArchive } from './bundle.ts';
@@ -152,7 +152,7 @@ describe('what can not be built is a message with its place:', { timeout: TEST_L
 
   it('a missing file, without a place', async () => {
     const path = join(folder, 'none.ts');
-    expect(await problemOf(path)).toBe(`${path}: there is no such file`);
+    await expect(buildBundle(path, newFolder())).rejects.toThrow(new CannotRunError(`${path}: there is no such file`));
   });
 
   it('and nothing is left that could be taken for a good bundle', async () => {
