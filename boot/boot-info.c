@@ -167,14 +167,14 @@ uint64_t boot_info_size_option(const struct boot_info *info, const char *name, u
     size_t name_length = strlen(name);
     for (const char *word = info->command_line; *word;) {
         size_t length = strcspn(word, " ");
-        if (length > name_length + 1 && strncmp(word, name, name_length) == 0 && word[name_length] == '=') {
+        if (length > name_length && strncmp(word, name, name_length) == 0 && word[name_length] == '=') {
             const char *digit = word + name_length + 1, *end = word + length;
             uint64_t value = 0, unit = 1;
             for (; digit < end && *digit >= '0' && *digit <= '9' && value < 1ul << 40; digit++)
                 value = value * 10 + (uint64_t)(*digit - '0');
             if (digit < end && (*digit == 'K' || *digit == 'M' || *digit == 'G'))
                 unit = *digit == 'K' ? KIB : *digit == 'M' ? MIB : GIB, digit++;
-            if (digit != end || value == 0)
+            if (digit != end || value == 0 || value > (1ul << 50) / unit)
                 fatal(EXIT_BOOT_INFO_INVALID, "command line: %.*s is not a size such as %s=32M", (int)length, word, name);
             return value * unit;
         }

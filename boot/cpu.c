@@ -15,6 +15,7 @@ _Static_assert(offsetof(struct cpu, main_stack) + STACK_MAIN_SIZE == CPU_STACK_T
 
 #define VECTOR_NMI 2
 #define VECTOR_DOUBLE_FAULT 8
+#define VECTOR_GENERAL_PROTECTION 13
 #define VECTOR_MACHINE_CHECK 18
 
 enum { SELECTOR_CODE = 0x08, SELECTOR_DATA = 0x10, SELECTOR_TASK = 0x18 };
@@ -148,7 +149,7 @@ static _Noreturn void report(const struct exception_frame *frame, uint64_t cr0, 
 __attribute__((target("general-regs-only"))) void exception_entered(struct exception_frame *frame)
 {
     for (size_t i = 0; i < sizeof fault_fixups / sizeof *fault_fixups; i++)
-        if (frame->rip == (uint64_t)fault_fixups[i].instruction) {
+        if (frame->vector == VECTOR_GENERAL_PROTECTION && frame->rip == (uint64_t)fault_fixups[i].instruction) {
             frame->rip = (uint64_t)fault_fixups[i].resume;
             return;
         }

@@ -12,6 +12,7 @@
 #define CR0_WP (1 << 16)
 #define CR0_PG (1 << 31)
 #define CR4_PAE (1 << 5)
+#define CR4_MCE (1 << 6)
 #define CR4_OSFXSR (1 << 9)
 #define CR4_OSXMMEXCPT (1 << 10)
 #define MSR_EFER 0xC0000080
@@ -58,7 +59,7 @@ pvh_entry:
     loop 2b
     movl $(early_pdpt + PTE_P + PTE_RW), early_pml4
 
-    movl $(CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT), %eax
+    movl $(CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT), %eax
     movl %eax, %cr4
     movl $early_pml4, %eax
     movl %eax, %cr3

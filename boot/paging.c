@@ -88,7 +88,7 @@ void paging_init(struct boot_info *info)
     map_large(0, mmio_start, PTE_RW);
     map_large(mmio_start, 4 * GIB, PTE_RW | PTE_UNCACHED);
     for (unsigned i = 0; i < info->range_count; i++)
-        if (info->ranges[i].address >= 4 * GIB && info->ranges[i].kind != MEMORY_RESERVED)
+        if (info->ranges[i].address >= 4 * GIB && paging_is_mapped(&info->ranges[i]))
             map_large(info->ranges[i].address, info->ranges[i].address + info->ranges[i].length, PTE_RW);
 
     set_rights(VGA_START, VGA_END, PTE_RW | PTE_NX | PTE_UNCACHED);
@@ -99,6 +99,12 @@ void paging_init(struct boot_info *info)
     cpu_for_each_guard(&boot_cpu, unmap);
 
     __asm__ volatile("mov %0, %%cr3" : : "r"(pml4) : "memory");
+}
+
+/* Reserved ranges up there are the platform's holes, not memory. */
+bool paging_is_mapped(const struct memory_range *range)
+{
+    return range->address < 4 * GIB || range->kind != MEMORY_RESERVED;
 }
 
 bool paging_is_mmio(uint64_t address, uint64_t length)

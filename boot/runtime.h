@@ -94,6 +94,7 @@ uint64_t boot_info_low_memory_end(const struct boot_info *info);
 /* ---- Paging (paging.c). */
 void paging_init(struct boot_info *info);
 bool paging_is_mmio(uint64_t address, uint64_t length);
+bool paging_is_mapped(const struct memory_range *range);
 
 /* ---- CPU (cpu.c). */
 struct taken_interrupt { uint64_t tsc, vector; };

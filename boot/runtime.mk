@@ -11,7 +11,7 @@ ENGINE_WARNINGS := -w -fwrapv
 # -ffile-prefix-map: the same image whichever folder it is built in.
 BARE_FLAGS := -O2 -g0 -fno-pic -no-pie -mno-red-zone -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
   -ffunction-sections -fdata-sections -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free \
-  -ffile-prefix-map="$(CURDIR)"=. -MMD -MP
+  -ffile-prefix-map="$(CURDIR)"=. -ffile-prefix-map=$(RUNTIME)=runtime -MMD -MP
 STRICT := -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wconversion -Wno-sign-conversion
 
 RUNTIME_SOURCES := $(wildcard boot/*.c)
@@ -37,8 +37,13 @@ $(RUNTIME)/%.S.o: boot/%.S boot/runtime.mk
 	@mkdir -p $(@D)
 	@gcc -c -MMD -MP -o $@ $<
 
-# A copy of the engine's source with one edit: "out of memory" says how much was to be had.
-$(RUNTIME)/engine/quickjs.c: $(QUICKJS)/quickjs.c boot/engine-edit.mjs
+# A copy of the engine's source with the edits of engine-edit.mjs. It is made anew when another source is named; the source's
+# path is kept in a file, because make takes no prerequisites with spaces.
+ENGINE_STAMP := $(RUNTIME)/engine-source
+ifneq ($(shell cat $(ENGINE_STAMP) 2>/dev/null),$(QUICKJS))
+$(shell mkdir -p $(RUNTIME) && printf '%s' "$(QUICKJS)" > $(ENGINE_STAMP))
+endif
+$(RUNTIME)/engine/quickjs.c: $(ENGINE_STAMP) boot/engine-edit.mjs
 	@mkdir -p $(@D)
 	@node boot/engine-edit.mjs "$(QUICKJS)" $(@D)
 

@@ -70,7 +70,7 @@ static bool get_bigint(JSContext *context, const char *shim, const char *name, J
         return false;
     /* The conversion wraps: only a value that survives it was in range. */
     JSValue back = JS_NewBigUint64(context, (uint64_t)bits);
-    bool same = JS_StrictEq(context, JS_DupValue(context, back), JS_DupValue(context, value));
+    bool same = JS_StrictEq(context, back, value);
     JS_FreeValue(context, back);
     if (!same) {
         const char *text = JS_ToCString(context, value);
@@ -342,6 +342,8 @@ SHIM(physicalView)
             reason = "belongs to the runtime";
         else if (address < PAGE_SIZE || paging_is_mmio(address, length))
             reason = "is not memory";
+        else if (!paging_is_mapped(range))
+            reason = "is reserved above 4 GiB, and not mapped";
         else
             return JS_NewArrayBuffer(context, (uint8_t *)address, length, NULL, NULL, false);
     }
@@ -534,10 +536,12 @@ SHIM(evaluate)
     const char *source = JS_ToCStringLen(context, &length, arguments[0]);
     if (!source)
         return JS_EXCEPTION;
-    cpu->evaluation_end = read_tsc() + limit;
+    /* An evaluation within an evaluation ends with the outer one at the latest. */
+    uint64_t now = read_tsc(), outer_end = cpu->evaluation_end, end = limit > UINT64_MAX - now ? UINT64_MAX : now + limit;
+    cpu->evaluation_end = outer_end != 0 && outer_end < end ? outer_end : end;
     JSValue result = JS_Eval(context, source, length, "console", JS_EVAL_TYPE_GLOBAL);
     bool over = read_tsc() >= cpu->evaluation_end;
-    cpu->evaluation_end = 0;
+    cpu->evaluation_end = outer_end;
     JS_FreeCString(context, source);
     if (JS_IsException(result) && over) {
         /* The engine's own error can't be caught by JavaScript; the caller is to survive it. */

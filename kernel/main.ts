@@ -18,20 +18,32 @@ export function main(shims: Shims): void {
   trace.recordAt(started, EVENTS.kernelStart, VERSION, text, shims.typescriptTsc());
 
   function exit(code: number, reason: string): never {
+    const lostBytes = uart?.lost() ?? 0;
+    if (lostBytes > 0 || shims.interruptsLost() > 0) trace.record(EVENTS.kernelLost, lostBytes, shims.interruptsLost());
     trace.record(EVENTS.kernelExit, code, reason);
     trace.flush();
     return shims.exit(code);
   }
 
+  let isScaleKnown = false;
   try {
     const machine = findMachine(shims, trace, uart, command.ok ? command.value.idle : 'auto');
+    isScaleKnown = true;
     trace.flush();
     if (!command.ok) exit(EXIT.FAILED, `command line: ${command.problems.join('; ')}`);
-    if (command.value.run === 'demonstration') runDemonstration(machine, command.value.count);
+    if (command.value.run === 'demonstration' && !runDemonstration(machine, command.value.count)) {
+      exit(EXIT.FAILED, 'a timer that the machine has did not give all its interrupts');
+    }
     if (command.value.run === 'console') (shims.loadProgram('console') as ConsoleProgram).runConsole(machine);
     exit(EXIT.OK, 'done');
   } catch (error) {
-    // What led to the error is worth more than the rest; the runtime reports the error itself.
+    // What led to the error is worth more than exact stamps; the runtime reports the error itself.
+    if (!isScaleKnown) {
+      const entry = shims.entryTsc();
+      trace.record(EVENTS.warning, 'the TSC was not measured yet: stamps are shown as if it ran at 1 GHz');
+      trace.setScale({ toNanos: (tsc) => tsc - entry });
+    }
+    trace.record(EVENTS.kernelError, String(error), error instanceof Error ? (error.stack ?? '') : '');
     trace.flush();
     throw error;
   }

@@ -104,6 +104,12 @@ describe('a CPU exception', () => {
   });
 });
 
+it('a triple fault is told from QEMU that refuses to run', async () => {
+  const run = await fail('triple-fault', 10);
+  expect(run.outcome.kind).toBe('reset');
+  expect(run.ending).toContain('triple fault');
+});
+
 describe('a time limit', () => {
   it('ends a loop, and tells where it was', async () => {
     const run = await fail('loop', 2);

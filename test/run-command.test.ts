@@ -76,11 +76,25 @@ describe('chronovisor run', () => {
 
   it('ends with 124 at the time limit and keeps the log', () => {
     const log = join(folder, 'loop.log');
-    const { status, stdout } = chronovisor('run', 'test/bundles/failures.ts', '--append', 'loop', '--timeout', '2', '--log', log);
+    const name = `limited-${process.pid}`;
+    const { status, stdout } = chronovisor(
+      'run',
+      'test/bundles/failures.ts',
+      '--append',
+      'loop',
+      '--timeout',
+      '2',
+      '--log',
+      log,
+      '--',
+      '-name',
+      name,
+    );
     expect(status).toBe(124);
     expect(stdout).toContain('time limit: still running after 2 s');
     expect(readFileSync(log, 'utf8')).toContain('! exception vector=2 name="NMI"');
-    expect(qemusWith(log)).toEqual([]);
+    expect(stdout).toContain(` -name ${name}`);
+    expect(qemusWith(name)).toEqual([]);
   });
 
   it("ends with 3 and QEMU's own words when QEMU refuses its options", () => {

@@ -38,7 +38,7 @@ it('gives exit codes the same names and numbers on both sides', () => {
 });
 
 it('does what each declaration says, and refuses what it must', async () => {
-  const run = await boot({ bundle: 'test/bundles/shims.ts', append: 'some words  with=spaces' });
+  const run = await boot({ bundle: 'test/bundles/shims.ts', append: 'some words  with=spaces', extra: ['-vga', 'std'], name: 'shims' });
   const failed = run.of('test.case', ({ result }) => result === 'fail').map(({ fields }) => `${fields.name}: saw ${fields.seen}`);
   expect(failed).toEqual([]);
   expect(run.of('test.case').length).toBeGreaterThan(80);

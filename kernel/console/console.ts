@@ -13,7 +13,7 @@ const PROMPT = 'chronovisor> ';
 /** An evaluation that takes longer is stopped: nothing else happens meanwhile. */
 const EVALUATION_LIMIT = millis(5_000);
 /** Of the timer that runs beside the prompt. */
-const TICK = millis(10);
+const TIMER_PERIOD = millis(10);
 /** Heap growth after which garbage is collected. */
 const GARBAGE_BYTES = 1 << 20;
 
@@ -30,12 +30,14 @@ export function runConsole(machine: Machine): void {
   const write = (text: string): void => port.write(encodeUtf8(text));
   const print = (text: string): void => write(text.replaceAll('\n', '\r\n') + '\r\n');
 
-  let ticksSeen = 0;
+  let interruptsSeen = 0;
   const timer =
-    createPeriodicTimer(machine, 'lapic', TICK) ?? createPeriodicTimer(machine, 'hpet', TICK) ?? createPeriodicTimer(machine, 'pit', TICK);
+    createPeriodicTimer(machine, 'lapic', TIMER_PERIOD) ??
+    createPeriodicTimer(machine, 'hpet', TIMER_PERIOD) ??
+    createPeriodicTimer(machine, 'pit', TIMER_PERIOD);
   const line = timer?.connect(() => {
     timer.continue?.();
-    ticksSeen++;
+    interruptsSeen++;
   }, 0);
   if (timer && line) timer.start(line);
 
@@ -50,8 +52,8 @@ export function runConsole(machine: Machine): void {
       about: 'clock.now(): nanoseconds since boot, by the TSC; clock.frequency(): hertz',
     },
     timer: {
-      value: { name: timer?.name ?? 'none', period: TICK, ticks: () => ticksSeen },
-      about: 'the timer that runs beside the prompt; timer.ticks(): its interrupts so far',
+      value: { name: timer?.name ?? 'none', period: TIMER_PERIOD, interrupts: () => interruptsSeen },
+      about: 'the timer that runs beside the prompt; timer.interrupts(): how many it has raised so far',
     },
     pit: { value: machine.pit, about: 'the 8254: counter(), startPeriodic(count), stop()' },
     hpet: { value: machine.hpet, about: 'the HPET: counter(), frequency, routes' },
@@ -119,12 +121,17 @@ export function runConsole(machine: Machine): void {
   let collectedAt = shims.heapUsed();
   while (!isOver) {
     dispatcher.waitAndDispatch();
-    // Without an interrupt of its own the UART is looked at whenever the timer ticks.
+    // Without an interrupt of its own the UART is looked at whenever the timer interrupts.
     if (receptions !== handled || !serial) {
       handled = receptions;
       readKeys();
     }
-    if (trace.pending() > 0) trace.flush();
+    if (trace.pending() > 0) {
+      write('\r\n');
+      trace.flush();
+      // The line in progress comes back below what was printed.
+      editor.prompt();
+    }
     if (shims.heapUsed() > collectedAt + GARBAGE_BYTES) {
       const before = shims.heapUsed();
       const begun = shims.rdtsc();

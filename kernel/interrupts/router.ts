@@ -105,7 +105,14 @@ export function createRouter({ dispatcher, localApic, ioApics, pic, madt }: Rout
         if (irq === 0 && !override) ways.push(() => throughIoApic(2, false, false, handler));
       }
       ways.push(() => throughPic(irq, handler));
-      return ways[attempt]?.();
+      // Ways that lack a part (no local APIC, no 8259A) are none.
+      let usable = 0;
+      for (const way of ways) {
+        const line = way();
+        if (line && usable++ === attempt) return line;
+        line?.disconnect();
+      }
+      return undefined;
     },
     connectGsi: (gsi, handler) => throughIoApic(gsi, false, false, handler),
     pickGsi: (mask) => {

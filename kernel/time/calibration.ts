@@ -69,7 +69,9 @@ export function measureTsc(stamps: Stamps, reference: ReferenceCounter): Frequen
 export function measureByTsc(stamps: Stamps, counter: Counter, tscFrequency: Frequency): Frequency | undefined {
   const hz = Number(tscFrequency.numerator) / Number(tscFrequency.denominator);
   const ratio = measureRatio(stamps, counter, (_, tsc) => tsc / (hz * SPAN_SECONDS));
-  return ratio && measured(hz / ratio.value, ratio, counter.name, 'tsc');
+  if (!ratio) return undefined;
+  // It can't be known better than what it was measured by.
+  return measured(hz / ratio.value, { ...ratio, uncertainty: ratio.uncertainty + tscFrequency.uncertaintyPpb / 1e9 }, counter.name, 'tsc');
 }
 
 function measured(hz: number, { uncertainty }: Ratio, name: string, against: string): Frequency {

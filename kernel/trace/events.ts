@@ -50,6 +50,11 @@ export const EVENTS = {
     ['vector', HEX],
     ['taken', STAMP],
   ]),
+  /** What did not get through during the run: bytes that COM1 did not take, interrupts beyond the list of taken ones. */
+  kernelLost: defineEvent(9, 'kernel.lost', 'warn', [
+    ['serial-bytes', COUNT],
+    ['interrupts', COUNT],
+  ]),
 
   // ---- what the machine is
   cpu: defineEvent(16, 'machine.cpu', 'info', [

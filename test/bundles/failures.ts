@@ -3,6 +3,8 @@ import { EXIT } from '../../kernel/hw/exit.ts';
 import type { Shims } from '../../kernel/hw/shims.ts';
 
 const MSR_GS_BASE = 0xc000_0101;
+const MSR_EFER = 0xc000_0080;
+const EFER_NXE = 1n << 11n;
 const LAPIC_ICR_LOW = 0xfee0_0300;
 const ICR_NMI_SELF = 0x4_4400;
 
@@ -56,6 +58,12 @@ const FAILURES: Readonly<Record<string, (shims: Shims) => void>> = {
   'invalid-opcode': (shims) => {
     shims.writeCr(4, shims.readCr(4) & ~(1n << 9n));
     Math.sqrt(2.5 * shims.in8(0x61));
+  },
+  // Pages that are not executable are then pages with a reserved bit set, stacks among them.
+  'triple-fault': (shims) => {
+    shims.wrmsr(MSR_EFER, shims.rdmsr(MSR_EFER) & ~EFER_NXE);
+    shims.writeCr(3, shims.readCr(3));
+    shims.idle();
   },
   nmi: (shims) => {
     shims.mmioWrite32(LAPIC_ICR_LOW, ICR_NMI_SELF);

@@ -117,6 +117,7 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
   const virtualSeconds = records.length > 0 ? Number(records.at(-1)!.at) / 1e9 : undefined;
   if (flags.json) {
     const timers = reports.map(({ latencySamples: _, ...report }) => report);
+    const diagnostics = result.lines.filter((line) => line.startsWith('! ')).map((line) => mapStack(line.slice(2)));
     const summary = {
       outcome,
       held: isHeld(outcome),
@@ -124,6 +125,8 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
       wallSeconds: result.wallMs / 1000,
       log: shown(logFile),
       records: records.length,
+      diagnostics,
+      command: shellText(result.command),
       timers,
     };
     process.stdout.write(`${JSON.stringify(summary, null, 2)}\n`);

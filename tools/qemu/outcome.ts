@@ -7,6 +7,8 @@ export type Outcome =
   | { readonly kind: 'exit'; readonly name: ExitName; readonly code: number }
   /** QEMU ended with a status that no exit code of ours makes: it refused its arguments, or the machine shut down. */
   | { readonly kind: 'qemu'; readonly status: number; readonly signal: number; readonly message: string }
+  /** QEMU ended with 0: the machine reset (a triple fault, most likely) or shut down, and the kernel did not say so. */
+  | { readonly kind: 'reset'; readonly message: string }
   | { readonly kind: 'time-limit'; readonly seconds: number }
   | { readonly kind: 'interrupted' };
 
@@ -29,6 +31,7 @@ const EXPLANATIONS: Readonly<Record<ExitName, string>> = {
 export function outcomeOf(status: number, signal: number, stderr: string): Outcome {
   const name = (Object.keys(EXIT) as ExitName[]).find((key) => EXIT[key] * 2 + 1 === status);
   if (name && signal === 0) return { kind: 'exit', name, code: EXIT[name] };
+  if (status === 0 && signal === 0) return { kind: 'reset', message: stderr.trim() };
   return { kind: 'qemu', status, signal, message: stderr.trim() };
 }
 
@@ -38,6 +41,8 @@ export function statusOf(outcome: Outcome): number {
   switch (outcome.kind) {
     case 'exit':
       return outcome.name === 'OK' ? STATUS.HELD : STATUS.FAILED;
+    case 'reset':
+      return STATUS.FAILED;
     case 'qemu':
       return STATUS.CANNOT_RUN;
     case 'time-limit':
@@ -51,6 +56,8 @@ export function describeOutcome(outcome: Outcome): string {
   switch (outcome.kind) {
     case 'exit':
       return `${EXPLANATIONS[outcome.name]} (exit code 0x${outcome.code.toString(16)} ${outcome.name})`;
+    case 'reset':
+      return `the machine reset or shut down before the kernel said how it went: a triple fault, if nobody asked for it${outcome.message ? ` (QEMU said: ${outcome.message})` : ''}`;
     case 'qemu': {
       const how = outcome.signal ? `was ended by signal ${outcome.signal}` : `ended with status ${outcome.status}`;
       return `QEMU ${how} before the kernel did${outcome.message ? `: ${outcome.message}` : '; the machine reset or shut down'}`;

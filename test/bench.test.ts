@@ -1,0 +1,29 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { buildFolder, projectRoot } from '../tools/paths.ts';
+
+it('every figure of the benchmark is within its limit', () => {
+  const { status, stdout, stderr } = spawnSync('node', [join(buildFolder(), 'tools', 'bench.mjs')], {
+    cwd: projectRoot(),
+    encoding: 'utf8',
+    timeout: 110_000,
+  });
+  const records = stdout.split('\n').filter((line) => line.startsWith('RECORD: '));
+  const figures = records.map((line) => JSON.parse(line.slice('RECORD: '.length)) as { name: string; value: number; limit?: number });
+  expect(figures.filter(({ value, limit }) => limit !== undefined && value > limit)).toEqual([]);
+  expect(status, stderr).toBe(0);
+  const names = figures.filter(({ limit }) => limit !== undefined).map(({ name }) => name);
+  expect(names).toEqual(
+    expect.arrayContaining([
+      'shim.call_ns',
+      'boot.entry_to_typescript_ns',
+      'irq.stub_to_handler_ns',
+      'irq.stub_to_handler_jitter_ns',
+      'timer.interval_error_ns.pit',
+      'timer.interval_error_ns.hpet',
+      'timer.interval_error_ns.lapic',
+      'image.bytes',
+    ]),
+  );
+});
