@@ -193,7 +193,7 @@ function pickReference(hpet: Hpet | undefined, pmTimer: PmTimer | undefined, pit
   if (pmTimer) return { name: 'pm-timer', frequency: pmTimer.frequency, read: () => BigInt(pmTimer.counter()), width: pmTimer.width };
   if (pit) {
     // Counter 0 over its whole range; its interrupt is masked.
-    pit.startPeriodic(0x1_0000);
+    pit.armPeriodic(0x1_0000);
     return { name: 'pit', frequency: pit.frequency, read: () => BigInt(0x1_0000 - pit.counter()), width: 16 };
   }
   return undefined;

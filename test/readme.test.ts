@@ -1,4 +1,5 @@
 /** What the README shows has to run. */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -17,27 +18,37 @@ function example(path: string): string {
   return block![2]!;
 }
 
-it('the timing experiment boots and ticks', async () => {
-  const file = join(folder, 'experiments', 'tick.ts');
+it('the timing experiment boots and runs', async () => {
+  const file = join(folder, 'experiments', 'periodic.ts');
   mkdirSync(dirname(file), { recursive: true });
   symlinkSync(join(projectRoot(), 'kernel'), join(folder, 'kernel'));
-  writeFileSync(file, example('experiments/tick.ts'));
+  writeFileSync(file, example('experiments/periodic.ts'));
   const run = await boot({ bundle: file, name: 'readme-experiment' });
   expect(run).toHold();
-  const ticks = run.of('log').flatMap(({ fields }) => /^tick \d+ at (\d+) ns$/.exec(fields.message)?.[1] ?? []);
-  expect(ticks).toHaveLength(10);
-  expect(Math.abs(Number(BigInt(ticks[9]!) - BigInt(ticks[0]!)) - 18_000_000)).toBeLessThan(20);
+  const instants = run.of('log').flatMap(({ fields }) => /^interrupt \d+ at (\d+) ns$/.exec(fields.message)?.[1] ?? []);
+  expect(instants).toHaveLength(10);
+  expect(Math.abs(Number(BigInt(instants[9]!) - BigInt(instants[0]!)) - 18_000_000)).toBeLessThan(20);
 });
 
-it('the example of a test is one of ours', () => {
-  expect(example('test/tick.test.ts')).toContain("boot({ machine: 'q35', append: 'count=100' })");
+it('the example of a test passes', () => {
+  const file = join(folder, 'test', 'hpet.test.ts');
+  mkdirSync(dirname(file), { recursive: true });
+  symlinkSync(join(projectRoot(), 'tools'), join(folder, 'tools'));
+  writeFileSync(file, example('test/hpet.test.ts'));
+  const vitest = join(projectRoot(), 'node_modules', '.bin', 'vitest');
+  const { status, stdout, stderr } = spawnSync(vitest, ['run', '--root', folder, 'test/hpet.test.ts'], {
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  expect(status, stdout + stderr).toBe(0);
+  expect(stdout).toMatch(/1 passed/);
 });
 
 it('every file it points to exists', () => {
   for (const [, path] of readme.matchAll(/\]\(([^)#]+)\)/g)) expect(() => readFileSync(join(projectRoot(), path!)), path).not.toThrow();
 });
 
-it('names every make target that there is', () => {
+it('names the make targets that a newcomer wants, and they exist', () => {
   const targets = [...readFileSync(join(projectRoot(), 'Makefile'), 'utf8').matchAll(/^([a-z]+):.*## /gm)].map((match) => match[1]!);
   for (const target of ['run', 'test', 'console', 'bench', 'check']) {
     expect(targets).toContain(target);

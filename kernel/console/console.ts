@@ -55,7 +55,7 @@ export function runConsole(machine: Machine): void {
       value: { name: timer?.name ?? 'none', period: TIMER_PERIOD, interrupts: () => interruptsSeen },
       about: 'the timer that runs beside the prompt; timer.interrupts(): how many it has raised so far',
     },
-    pit: { value: machine.pit, about: 'the 8254: counter(), startPeriodic(count), stop()' },
+    pit: { value: machine.pit, about: 'the 8254: counter(), armPeriodic(count), stop()' },
     hpet: { value: machine.hpet, about: 'the HPET: counter(), frequency, routes' },
     lapic: { value: machine.localApic, about: 'the local APIC: id, currentCount()' },
     pmTimer: { value: machine.pmTimer, about: 'the ACPI PM timer: counter()' },

@@ -42,7 +42,7 @@ function pitTimer(machine: Machine, period: Nanos): PeriodicTimer | undefined {
     connect: (handler, attempt) => router.connectIsa(PIT_IRQ, handler, attempt),
     start: (line) => {
       line.enable();
-      pit.startPeriodic(Number(count));
+      pit.armPeriodic(Number(count));
       // Intel 8254, "Mode 2: Rate Generator": OUT goes low N clocks after the count is written and high, which is
       // the interrupt, one clock later; from then on every N clocks.
       return shims.accessTsc() + convertTicks(ticks(1n), pit.frequency, tscFrequency);
@@ -71,14 +71,14 @@ function hpetTimer(machine: Machine, period: Nanos): PeriodicTimer | undefined {
       const counter = hpet.counter();
       const stamp = shims.accessTsc();
       next = ticks(counter + count);
-      hpet.startOneShot(next, ownInput ?? 'legacy');
+      hpet.armOneShot(next, ownInput ?? 'legacy');
       return stamp;
     },
-    // By deadlines one period apart, not by the comparator's periodic mode, which QEMU has wrong (see Hpet.startPeriodic).
+    // By deadlines one period apart, not by the comparator's periodic mode, which QEMU has wrong (see Hpet.armPeriodic).
     // A deadline is absolute, so nothing drifts.
     continue: () => {
       next = ticks(next + count);
-      hpet.moveOneShot(next);
+      hpet.rearmOneShot(next);
     },
     stop: hpet.stop,
   };
@@ -104,7 +104,7 @@ function localApicTimer(machine: Machine, period: Nanos): PeriodicTimer | undefi
       };
     },
     start: (line) => {
-      localApic.startPeriodic(line.vector, Number(count));
+      localApic.armPeriodic(line.vector, Number(count));
       return shims.accessTsc();
     },
     stop: localApic.stop,

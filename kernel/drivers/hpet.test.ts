@@ -118,7 +118,7 @@ describe('the main counter', () => {
 describe('timer 0', () => {
   it('is configured in the order that VAL_SET asks for: route, VAL_SET, accumulator, period', () => {
     const { hpet, writes } = createPc();
-    hpet.startPeriodic(ticks(0x1_0000_5000n), 0x2000, 20);
+    hpet.armPeriodic(ticks(0x1_0000_5000n), 0x2000, 20);
     const configuration = TN_CONF.B32MODE_CNF | TN_CONF.TYPE_CNF | TN_CONF.INT_ENB_CNF | (20 << 9);
     expect(writes()).toEqual([
       'write fed00010 1',
@@ -137,7 +137,7 @@ describe('timer 0', () => {
     const { clock, device, hpet } = createPc(options);
     const start = hpet.counter();
     const first = start + 10_000n;
-    hpet.startPeriodic(ticks(first), 1000, 20);
+    hpet.armPeriodic(ticks(first), 1000, 20);
     /** Not through the driver: reading takes time. */
     const advanceTo = (tick: bigint): void => {
       const now = BigInt.asUintN(32, device.count() - start);
@@ -157,29 +157,29 @@ describe('timer 0', () => {
 
   it('goes to IRQ 0 by legacy replacement', () => {
     const { bus, device, hpet } = createPc();
-    hpet.startPeriodic(ticks(hpet.counter() + 1000n), 1000, 'legacy');
+    hpet.armPeriodic(ticks(hpet.counter() + 1000n), 1000, 'legacy');
     expect(device.route()).toBe('IRQ 0');
     expect(bus.shims.mmioRead32(BASE + HPET.GEN_CONF)).toBe(GEN_CONF.ENABLE_CNF | GEN_CONF.LEG_RT_CNF);
   });
 
   it.each([20, 23])('goes to I/O APIC input %i, and IRQ 0 stays the PIT’s', (input) => {
     const { bus, device, hpet } = createPc();
-    hpet.startPeriodic(ticks(hpet.counter() + 1000n), 1000, input);
+    hpet.armPeriodic(ticks(hpet.counter() + 1000n), 1000, input);
     expect(device.route()).toBe(input);
     expect(bus.shims.mmioRead32(BASE + HPET.GEN_CONF)).toBe(GEN_CONF.ENABLE_CNF);
   });
 
   it('goes from legacy replacement to an input of its own when it is started anew', () => {
     const { device, hpet } = createPc();
-    hpet.startPeriodic(ticks(hpet.counter() + 1000n), 1000, 'legacy');
+    hpet.armPeriodic(ticks(hpet.counter() + 1000n), 1000, 'legacy');
     hpet.stop();
-    hpet.startPeriodic(ticks(hpet.counter() + 1000n), 1000, 21);
+    hpet.armPeriodic(ticks(hpet.counter() + 1000n), 1000, 21);
     expect(device.route()).toBe(21);
   });
 
   it('that is stopped interrupts no more, and the main counter runs on', () => {
     const { clock, device, hpet } = createPc();
-    hpet.startPeriodic(ticks(hpet.counter() + 100n), 100, 'legacy');
+    hpet.armPeriodic(ticks(hpet.counter() + 100n), 100, 'legacy');
     hpet.stop();
     const before = hpet.counter();
     clock.pass(1_000_000n * TICK);

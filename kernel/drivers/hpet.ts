@@ -24,14 +24,14 @@ export interface Hpet {
    * comparator still ahead in the very tick of the match.
    * @param input I/O APIC input, or 'legacy' for IRQ 0 in place of the PIT
    */
-  startPeriodic(first: Ticks, period: number, input: number | 'legacy'): void;
+  armPeriodic(first: Ticks, period: number, input: number | 'legacy'): void;
   /**
    * Timer 0 interrupts once, when the counter's low half is `at`, which must be less than 2^31 ticks ahead. If that has
    * passed when the comparator is written, it interrupts at once or, on some hardware, after a wrap: see `hasPassed`.
    */
-  startOneShot(at: Ticks, input: number | 'legacy'): void;
+  armOneShot(at: Ticks, input: number | 'legacy'): void;
   /** Moves the deadline of a running one-shot: one write. */
-  moveOneShot(at: Ticks): void;
+  rearmOneShot(at: Ticks): void;
   /** Whether the counter's low half is at or past `at`, which is less than 2^31 ticks away. */
   hasPassed(at: Ticks): boolean;
   stop(): void;
@@ -65,7 +65,7 @@ export function probeHpet(mmio: Mmio): HpetProbe {
       canReplaceLegacy: (capabilities & GCAP_ID.LEG_RT_CAP) !== 0,
       routes: read32(HPET.TIMER_0 + TIMER.INT_ROUTE_CAP),
       counter: width === 64 ? () => ticks(read64(HPET.MAIN_CNT)) : () => ticks(BigInt(read32(HPET.MAIN_CNT))),
-      startPeriodic: (first, periodTicks, input) => {
+      armPeriodic: (first, periodTicks, input) => {
         const route = input === 'legacy' ? 0 : input << TN_CONF.INT_ROUTE_CNF.shift;
         // 32-bit mode: QEMU splits a 64-bit comparator write and sets the high half to all ones, which is a
         // wrong first tick; 32 bits are one write, and enough for a period.
@@ -77,7 +77,7 @@ export function probeHpet(mmio: Mmio): HpetProbe {
         write32(HPET.TIMER_0 + TIMER.CONF, configuration);
         write32(comparator, periodTicks);
       },
-      startOneShot: (at, input) => {
+      armOneShot: (at, input) => {
         const route = input === 'legacy' ? 0 : input << TN_CONF.INT_ROUTE_CNF.shift;
         write32(HPET.GEN_CONF, GEN_CONF.ENABLE_CNF | (input === 'legacy' ? GEN_CONF.LEG_RT_CNF : 0));
         // The comparator first: with interrupts enabled, an old one could match before it is replaced.
@@ -85,7 +85,7 @@ export function probeHpet(mmio: Mmio): HpetProbe {
         write32(comparator, Number(BigInt.asUintN(32, at)));
         write32(HPET.TIMER_0 + TIMER.CONF, TN_CONF.B32MODE_CNF | TN_CONF.INT_ENB_CNF | route);
       },
-      moveOneShot: (at) => write32(comparator, Number(BigInt.asUintN(32, at))),
+      rearmOneShot: (at) => write32(comparator, Number(BigInt.asUintN(32, at))),
       hasPassed: (at) => BigInt.asIntN(32, BigInt(read32(HPET.MAIN_CNT)) - at) >= 0n,
       stop: () => {
         write32(HPET.TIMER_0 + TIMER.CONF, 0);

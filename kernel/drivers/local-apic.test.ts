@@ -78,7 +78,7 @@ describe('the periodic timer', () => {
   ] as const)('has the period that was asked for where a period is %s, and no drift after a million', (_, reloadTicks) => {
     const { device, localApic, advanceToTick } = createPc({ reloadTicks });
     localApic.setReloadTicks(reloadTicks);
-    localApic.startPeriodic(VECTOR, 1_000_000);
+    localApic.armPeriodic(VECTOR, 1_000_000);
     for (const index of [1n, 2n, 1000n, 1_000_000n]) {
       advanceToTick(index * 1_000_000n - 1n);
       expect(device.interrupts(), `a tick before interrupt ${index}`).toBe(index - 1n);
@@ -89,13 +89,13 @@ describe('the periodic timer', () => {
 
   it('has its entry before its count: counting starts with the last access', () => {
     const { bus, localApic } = createPc();
-    localApic.startPeriodic(VECTOR, 0xffff_ffff);
+    localApic.armPeriodic(VECTOR, 0xffff_ffff);
     expect(bus.takeAccesses()).toEqual([`write fee00320 ${(LVT.TIMER_PERIODIC | VECTOR).toString(16)}`, 'write fee00380 ffffffff']);
   });
 
   it('that is stopped is masked, and counts no more', () => {
     const { clock, device, localApic } = createPc();
-    localApic.startPeriodic(VECTOR, 1000);
+    localApic.armPeriodic(VECTOR, 1000);
     clock.pass(10_500n * TICK);
     expect(device.interrupts()).toBeGreaterThan(5n);
     localApic.stop();

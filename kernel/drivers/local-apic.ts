@@ -13,11 +13,11 @@ export interface LocalApic {
   /** Lets the 8259A deliver its vectors through LINT0: the PC's wiring where there is no I/O APIC ("virtual wire"). */
   acceptPic(): void;
   /** Starts the timer: every `ticks` (2 to FFFFFFFFh) bus ticks one interrupt. Counting starts with this call's last access. */
-  startPeriodic(vector: number, ticks: number): void;
+  armPeriodic(vector: number, ticks: number): void;
   /** Tells how many ticks a period has beyond the initial count (kernel/time/reload.ts); 0 until then. */
   setReloadTicks(ticks: number): void;
   /** One interrupt after `ticks` (1 to FFFFFFFFh) bus ticks. Counting starts with this call's last access. */
-  startOneShot(vector: number, ticks: number): void;
+  armOneShot(vector: number, ticks: number): void;
   /** Whether an interrupt is requested but not taken yet (IRR). */
   isRequested(vector: number): boolean;
   /** Starts the counter without interrupts, for measuring: once, or over and over again. */
@@ -58,11 +58,11 @@ export function probeLocalApic(mmio: Mmio, spuriousVector: number): LocalApic | 
     version: getField(identity, VERSION.VERSION),
     endOfInterrupt: () => write32(LAPIC.EOI, 0),
     acceptPic: () => write32(LAPIC.LVT_LINT0, LVT.DELIVERY_EXTINT),
-    startPeriodic: (vector, ticks) => {
+    armPeriodic: (vector, ticks) => {
       write32(LAPIC.LVT_TIMER, LVT.TIMER_PERIODIC | vector);
       write32(LAPIC.TIMER_ICR, ticks - reloadTicks);
     },
-    startOneShot: (vector, ticks) => {
+    armOneShot: (vector, ticks) => {
       write32(LAPIC.LVT_TIMER, vector);
       write32(LAPIC.TIMER_ICR, ticks);
     },

@@ -45,19 +45,19 @@ describe('probing', () => {
 describe('the periodic timer', () => {
   it('is counter 0 in mode 2, low byte first', () => {
     const { bus, pit } = createPc();
-    pit.startPeriodic(0x1234);
+    pit.armPeriodic(0x1234);
     expect(bus.takeAccesses()).toEqual(['out 43 34', 'out 40 34', 'out 40 12']);
   });
 
   it('has 65536 written as 0', () => {
     const { bus, pit } = createPc();
-    pit.startPeriodic(65_536);
+    pit.armPeriodic(65_536);
     expect(bus.takeAccesses()).toEqual(['out 43 34', 'out 40 0', 'out 40 0']);
   });
 
   it.each([2, 3, 1193, 65_535, 65_536])('of %i ticks interrupts after that many, not one earlier, and so on', (count) => {
     const { clock, device, pit } = createPc();
-    pit.startPeriodic(count);
+    pit.armPeriodic(count);
     for (const period of [1n, 2n, 3n, 1000n]) {
       advanceToTick(clock, device, period * BigInt(count) - 1n);
       expect(device.interrupts(), `a tick before interrupt ${period}`).toBe(period - 1n);
@@ -68,13 +68,13 @@ describe('the periodic timer', () => {
 
   it.each([1, 0, -1, 65_537, NaN, Infinity])('of %d ticks is refused before anything is written', (count) => {
     const { bus, pit } = createPc();
-    expect(() => pit.startPeriodic(count)).toThrow(new RangeError(`PIT: count ${count} is not within 2..65536 (mode 2)`));
+    expect(() => pit.armPeriodic(count)).toThrow(new RangeError(`PIT: count ${count} is not within 2..65536 (mode 2)`));
     expect(bus.takeAccesses()).toEqual([]);
   });
 
   it('that is stopped counts nothing, and interrupts no more', () => {
     const { clock, device, pit } = createPc();
-    pit.startPeriodic(100);
+    pit.armPeriodic(100);
     clock.pass(PICOSECONDS_PER_SECOND);
     pit.stop();
     expect(device.elapsed()).toBeUndefined();
@@ -85,7 +85,7 @@ describe('the periodic timer', () => {
   it('starts again after it was stopped', () => {
     const { clock, device, pit } = createPc();
     pit.stop();
-    pit.startPeriodic(1193);
+    pit.armPeriodic(1193);
     advanceToTick(clock, device, 1193n);
     expect(device.interrupts()).toBe(1n);
   });
@@ -94,7 +94,7 @@ describe('the periodic timer', () => {
 describe('the counter', () => {
   it('is latched and then read, low byte first', () => {
     const { bus, pit } = createPc();
-    pit.startPeriodic(65_536);
+    pit.armPeriodic(65_536);
     bus.takeAccesses();
     pit.counter();
     expect(bus.takeAccesses().map((access) => access.split(' ').slice(0, 2).join(' '))).toEqual(['out 43', 'in 40', 'in 40']);
@@ -102,7 +102,7 @@ describe('the counter', () => {
 
   it('counts down once per tick, from the count to 1, and is never torn', () => {
     const { clock, device, pit } = createPc();
-    pit.startPeriodic(1000);
+    pit.armPeriodic(1000);
     for (let read = 0; read < 3000; read++) {
       clock.pass(123_457n);
       const before = device.elapsed()!;
@@ -116,16 +116,16 @@ describe('the counter', () => {
 
   it('of 65536 shows 0 for 65536', () => {
     const { clock, device, pit } = createPc();
-    pit.startPeriodic(65_536);
+    pit.armPeriodic(65_536);
     advanceToTick(clock, device, 65_535n);
     expect(pit.counter()).toBeLessThanOrEqual(1);
   });
 
   it('is read right after a read by somebody else that was left half done, once the mode is set anew', () => {
     const { bus, pit } = createPc();
-    pit.startPeriodic(0x8000);
+    pit.armPeriodic(0x8000);
     bus.shims.in8(PIT_BASE);
-    pit.startPeriodic(0x8000);
+    pit.armPeriodic(0x8000);
     expect(pit.counter()).toBeGreaterThan(0x7f00);
     expect(pit.counter()).toBeLessThanOrEqual(0x8000);
   });

@@ -12,9 +12,9 @@ const MOVING_READS = 50;
 export interface Pit {
   readonly frequency: Frequency;
   /** Counter 0, mode 2: OUT pulses, and so IRQ 0 rises, every `count` (2 to 65536) ticks, for the first time `count` ticks after this call's last access. */
-  startPeriodic(count: number): void;
+  armPeriodic(count: number): void;
   /** Counter 0, mode 0: OUT, and so IRQ 0, rises once, `count` + 1 ticks (count 1 to 65535) after this call's last access. */
-  startOneShot(count: number): void;
+  armOneShot(count: number): void;
   /** Counter 0 stops: OUT stays low. */
   stop(): void;
   /** Counter 0, latched. In mode 2 it counts from the reload value down to 1. */
@@ -40,12 +40,12 @@ export function probePit(ports: Ports): Pit | undefined {
 
   const pit: Pit = {
     frequency: frequency(PIT_HZ, 1n, 'architectural', 'PC/AT, 14.31818 MHz / 12'),
-    startPeriodic: (count) => {
+    armPeriodic: (count) => {
       if (!(count >= 2 && count <= 65536)) throw new RangeError(`PIT: count ${count} is not within 2..65536 (mode 2)`);
       ports.write8(PIT.CONTROL, controlWord(PIT.COUNTER_0, MODE.RATE_GENERATOR));
       writeCount(PIT.COUNTER_0, count);
     },
-    startOneShot: (count) => {
+    armOneShot: (count) => {
       ports.write8(PIT.CONTROL, controlWord(PIT.COUNTER_0, MODE.INTERRUPT_ON_TERMINAL_COUNT));
       writeCount(PIT.COUNTER_0, count);
     },
@@ -59,7 +59,7 @@ export function probePit(ports: Ports): Pit | undefined {
     counter: () => latched(PIT.COUNTER_0),
   };
 
-  pit.startPeriodic(0x1_0000);
+  pit.armPeriodic(0x1_0000);
   const first = pit.counter();
   let isMoving = false;
   for (let read = 0; read < MOVING_READS && !isMoving; read++) isMoving = pit.counter() !== first;

@@ -210,13 +210,13 @@ describe('nonsense is named:', () => {
     let count = 0;
     const fixed: Record<number, number> = { [REGISTER.A]: 0x26, [REGISTER.B]: B.HOURS_24, [REGISTER.C]: 0, [REGISTER.D]: 0x80 };
     const device: FakeDevice = {
-      read8: () => fixed[register] ?? count++ % 7,
+      read8: () => fixed[register] ?? count++ % 10,
       write8: (offset, value) => void (offset === RTC.INDEX && (register = value)),
     };
     const { probe } = probeDevice(device);
     if (!probe.found) throw new Error(probe.reason);
     const time = probe.rtc.readTime();
-    expect(time.ok ? 'a time' : time.reason).toMatch(/^the time registers read differently 6 times in a row, at last ([0-6]{2}h ?){7}$/);
+    expect(time.ok ? 'a time' : time.reason).toMatch(/^the time registers read differently 6 times in a row, at last ([0-9]{2}h ?){7}$/);
   });
 
   it('and nothing is wrong with a time that is right again', () => {

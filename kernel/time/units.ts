@@ -11,13 +11,10 @@ export type Nanos = Branded<'ns'>;
 export type Instant = Branded<'instant'>;
 /** A number of ticks of one counter. */
 export type Ticks = Branded<'ticks'>;
-/** A value of the time-stamp counter. */
-export type Tsc = Branded<'tsc'>;
 
 export const nanos = (value: bigint): Nanos => value as Nanos;
 export const instant = (value: bigint): Instant => value as Instant;
 export const ticks = (value: bigint): Ticks => value as Ticks;
-export const tsc = (value: bigint): Tsc => value as Tsc;
 
 export const NANOS_PER_SECOND = 1_000_000_000n;
 export const micros = (value: number): Nanos => nanos(BigInt(value) * 1_000n);

@@ -113,8 +113,9 @@ describe('the wall clock is right to its uncertainty', () => {
     ])(
       'accesses of %i ns, a clock of %i Hz',
       (accessNanos, clockHz) => {
-        // From anywhere in the second: just before, within and after the update, too.
-        for (const phaseNanos of [985_000_000n, 997_700_001n, 998_900_000n, 999_755_000n, 999_757_000n]) {
+        // Shortly before the update. From within it there is a second to wait, which only slow accesses make short here.
+        const within = accessNanos < 8000n ? [] : [997_700_001n, 998_900_000n, 999_757_000n];
+        for (const phaseNanos of [985_000_000n, ...within]) {
           const pc = create({ ...options, accessNanos, clockHz, phaseNanos });
           expectRight(pc);
           // Two polls: each four accesses and two readings of the clock, and one tick.
@@ -147,7 +148,7 @@ describe('the wall clock is right to its uncertainty', () => {
     let isWide = false;
     for (const nanosLong of [400_000n, 3_000_000n, 40_000_000n]) {
       for (let every = 3; every < 1000; every += 149) {
-        const pc = create({ heldUp: { every, nanos: nanosLong }, update: 'datasheet' });
+        const pc = create({ accessNanos: 8000n, heldUp: { every, nanos: nanosLong }, update: 'datasheet' });
         expectRight(pc, 0n);
         isWide ||= pc.wallClock.uncertainty > 100_000n;
       }
@@ -157,7 +158,7 @@ describe('the wall clock is right to its uncertainty', () => {
   });
 
   it('though it is held up for more than a second', () => {
-    const pc = createPc({ heldUp: { every: 2_500, nanos: 1_700_000_000n } });
+    const pc = createPc({ accessNanos: 8000n, heldUp: { every: 2_500, nanos: 1_700_000_000n } });
     const creation = createWallClock({ clock: pc.hwClock, rtc: pc.rtc });
     if (creation.ok) expectRight({ ...pc, wallClock: creation.wallClock });
     else expect(creation.reason).toMatch(/^no second began within 2500 ms/);
@@ -221,7 +222,7 @@ describe('drift', () => {
     ['slow by 50 ppm', -50_000n, 100n, -5_000_000n],
   ])('%s is reported, not followed', (_name, fastPpb, seconds, expected) => {
     for (const update of ['emulator', 'datasheet'] as const) {
-      const { wallClock, clock, hwClock, rtc } = create({ fastPpb, update });
+      const { wallClock, clock } = create({ fastPpb, update, accessNanos: 4000n });
       const before = wallClock.at(instant(0n));
       clock.pass(seconds * PICOSECONDS_PER_SECOND);
       const report = wallClock.check();
@@ -230,15 +231,14 @@ describe('drift', () => {
       const more = fastPpb < 0n ? -fastPpb : fastPpb;
       expect(report.drift).toBeGreaterThanOrEqual(expected - report.uncertainty - more);
       expect(report.drift).toBeLessThanOrEqual(expected + report.uncertainty + more);
-      expect(report.uncertainty).toBeLessThan(20_000n);
+      expect(report.uncertainty).toBeLessThan(40_000n);
       expect(report.elapsed).toBeGreaterThan((seconds - 1n) * NANOS_PER_SECOND);
       expect(wallClock.at(instant(0n))).toBe(before);
-      void [hwClock, rtc];
     }
   });
 
   it.each([3600n, -7n])('of someone setting the clock by %i s is reported', (step) => {
-    const { wallClock, device } = create();
+    const { wallClock, device } = create({ accessNanos: 8000n });
     device.step(step);
     const report = wallClock.check();
     if (!report.ok) throw new Error(report.reason);
@@ -269,7 +269,7 @@ describe('no wall clock', () => {
     [{ wrong: { [REGISTER.MONTH]: 0x13 } }, /^Month \(register 08h\) reads 13h/],
     [{ wrong: { [REGISTER.SECONDS]: 0x30 } }, /^no second began within 2500 ms: the seconds read 30$/],
   ] satisfies [FakeRtcOptions, RegExp][])('of %o', (options, reason) => {
-    const { hwClock, rtc, clock } = createPc(options);
+    const { hwClock, rtc, clock } = createPc({ accessNanos: 8000n, ...options });
     const creation = createWallClock({ clock: hwClock, rtc });
     expect(creation.ok ? 'one' : creation.reason).toMatch(reason);
     expect(clock.now()).toBeLessThan(3n * PICOSECONDS_PER_SECOND);

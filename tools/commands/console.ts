@@ -17,7 +17,7 @@ const PROMPT = 'chronovisor>';
 export function addConsoleCommand(program: Command, setStatus: (status: number) => void): void {
   const command = program
     .command('console')
-    .description('a prompt inside the running kernel: TypeScript/JavaScript expressions are evaluated in it')
+    .description('a prompt inside the running kernel: JavaScript expressions are evaluated in it')
     .argument('[qemu...]', "after --: QEMU's own options")
     .addHelpText(
       'after',
