@@ -5,7 +5,7 @@ LOCAL_NODE := $(shell bash tools/setup.sh --node-path)
 export PATH := $(if $(LOCAL_NODE),$(LOCAL_NODE):)$(PATH)
 QUICKJS := $(shell bash tools/setup.sh --quickjs-path)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
-CHRONOVISOR := node $(BUILD)/tools/chronovisor.mjs
+CHRONOVISOR := tools/chronovisor
 BIN := node_modules/.bin
 
 .DEFAULT_GOAL := help
@@ -49,6 +49,7 @@ clean: ## remove everything that was built (downloads stay in .cache and node_mo
 	@rm -rf $(BUILD)
 
 products: $(BUILD)/runtime.elf $(BUILD)/precompile $(BUILD)/tools/chronovisor.mjs $(BUILD)/tools/bench.mjs
+	@:
 
 $(BUILD)/tools/%.mjs: tools/%.ts $(shell find tools kernel -name '*.ts' ! -name '*.test.ts' 2>/dev/null) package-lock.json
 	@echo "  TOOL    $@"

@@ -19,10 +19,10 @@ function example(path: string): string {
 }
 
 it('the timing experiment boots and runs', async () => {
-  const file = join(folder, 'experiments', 'periodic.ts');
+  const file = join(folder, 'test', 'bundles', 'periodic.ts');
   mkdirSync(dirname(file), { recursive: true });
   symlinkSync(join(projectRoot(), 'kernel'), join(folder, 'kernel'));
-  writeFileSync(file, example('experiments/periodic.ts'));
+  writeFileSync(file, example('test/bundles/periodic.ts'));
   const run = await boot({ bundle: file, name: 'readme-experiment' });
   expect(run).toHold();
   const instants = run.of('log').flatMap(({ fields }) => /^interrupt \d+ at (\d+) ns$/.exec(fields.message)?.[1] ?? []);

@@ -96,7 +96,10 @@ class Machine {
   }
 
   fake(command: string, script: string): void {
-    fs.writeFileSync(join(this.bin, command), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    // In place of what is there, never through it: that may be a link to the machine's own command.
+    const path = join(this.bin, command);
+    fs.rmSync(path, { force: true });
+    fs.writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   }
 
   without(...commands: string[]): void {

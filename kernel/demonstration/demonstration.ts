@@ -15,6 +15,8 @@ const SPURIOUS_LIMIT = 1000;
 /** A way is good if this many interrupts arrive (one may be left from before) within so many periods. */
 const ARRIVALS = 2;
 const ARRIVAL_PERIODS = 5n;
+/** And so many looks: on a busy host without -icount, periods pass in which the machine does not run. */
+const ARRIVAL_POLLS = 20_000;
 
 /**
  * @param count interrupts to take from each timer, at least 2
@@ -114,7 +116,7 @@ function measureTimer(machine: Machine, timer: PeriodicTimer, count: number): bo
       const line = timer.connect(onInterrupt, attempt);
       if (!line) return undefined;
       const limit = timer.start(line) + periodTsc * ARRIVAL_PERIODS;
-      while (arrived < ARRIVALS && rdtsc() < limit) dispatcher.pollAndDispatch();
+      for (let poll = 0; arrived < ARRIVALS && (poll < ARRIVAL_POLLS || rdtsc() < limit); poll++) dispatcher.pollAndDispatch();
       timer.stop();
       if (arrived >= ARRIVALS) return line;
       line.disconnect();

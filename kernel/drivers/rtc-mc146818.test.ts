@@ -223,7 +223,7 @@ describe('nonsense is named:', () => {
     const wrong: Record<number, number> = { [REGISTER.MONTH]: 0x13 };
     const { rtc } = createPc({ wrong });
     expect(rtc.readTime().ok).toBe(false);
-    delete wrong[REGISTER.MONTH];
+    wrong[REGISTER.MONTH] = 0x12;
     expect(rtc.readTime().ok).toBe(true);
   });
 });

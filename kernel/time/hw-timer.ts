@@ -1,5 +1,7 @@
-import type { Frequency } from './frequency.ts';
-import type { Instant, Nanos } from './units.ts';
+import { ticksToNanos, type Frequency } from './frequency.ts';
+import type { HwClock } from './hw-clock.ts';
+import type { OneShot } from './one-shot.ts';
+import { instant, nanos, ticks, type Instant, type Nanos } from './units.ts';
 
 export type TimerName = 'pit' | 'hpet' | 'lapic';
 
@@ -28,3 +30,95 @@ export interface HwTimer {
 
 /** @param taken TSC at the first instructions of the interrupt's stub */
 export type ExpiryHandler = (taken: bigint) => void;
+
+/** Runs by which the lead is measured. */
+const LEAD_RUNS = 16;
+/** Taken off the measured lead: a run may be that much quicker than the quickest one measured. */
+const LEAD_MARGIN = 20;
+/** No clock shows more. */
+const LAST_INSTANT = (1n << 63n) - 1n;
+
+export interface HwTimerParts {
+  readonly clock: HwClock;
+  readonly oneShot: OneShot;
+  readonly tscFrequency: Frequency;
+  readonly onExpire: ExpiryHandler;
+}
+
+/** An `HwTimer`, and what its interrupt has to be connected to. */
+export interface ConnectedHwTimer extends HwTimer {
+  /** Time from the reading of the clock to the start of the hardware, which `arm` allows for. */
+  readonly lead: Nanos;
+  onInterrupt(taken: bigint): void;
+}
+
+/**
+ * Starting the hardware takes microseconds after the clock was read, in which the deadline comes nearer. That lead is always
+ * nearly the same, so it is measured here and taken off every interval: a deadline is met to a tick and some
+ * nanoseconds although TypeScript arms it. Interrupts have to be off, or the timer's line masked, while it is created.
+ */
+export function createHwTimer({ clock, oneShot, tscFrequency, onExpire }: HwTimerParts): ConnectedHwTimer {
+  const { frequency, minTicks, maxTicks } = oneShot;
+  const { start } = oneShot;
+  const { now } = clock;
+  const longest = ticksToNanos(frequency, ticks(BigInt(maxTicks)));
+  // In floating point: a few roundings of a part in 2^53 each, and the same number of instructions for every interval, which
+  // the lead depends on. Integers that outgrow 64 bits on the way would take longer.
+  const ticksPerNano = Number(frequency.numerator) / (Number(frequency.denominator) * 1e9);
+  const longestRun = Number(longest);
+  let lead = 0;
+  let deadline = instant(0n);
+  let armed = false;
+
+  function program(): void {
+    const remaining = Number(deadline - now()) - lead;
+    if (remaining <= longestRun) {
+      const count = Math.ceil(remaining * ticksPerNano);
+      start(count > minTicks ? (count < maxTicks ? count : maxTicks) : minTicks);
+    } else {
+      // What is left for the last run must not be too short to be kept: two halves, if one run does not reach.
+      start(remaining >= 2 * longestRun ? maxTicks : Math.ceil((remaining / 2) * ticksPerNano));
+    }
+  }
+
+  deadline = instant(now() + longest / 2n);
+  let shortest = 1n << 62n;
+  for (let run = 0; run < LEAD_RUNS; run++) {
+    program();
+    const taken = oneShot.startTsc() - clock.readingTsc();
+    if (taken < shortest) shortest = taken;
+  }
+  oneShot.stop();
+  lead = Math.max(0, Number(ticksToNanos(tscFrequency, ticks(shortest))) - LEAD_MARGIN);
+
+  return {
+    name: oneShot.name,
+    frequency,
+    lead: nanos(BigInt(lead)),
+    minInterval: nanos(BigInt(lead) + ticksToNanos(frequency, ticks(BigInt(minTicks) + 1n))),
+    maxInterval: longest,
+    arm: (when) => {
+      if (when < 0n || when > LAST_INSTANT)
+        throw new RangeError(`${oneShot.name}: deadline ${when} ns is not within 0..2^63 - 1 ns since boot`);
+      deadline = when;
+      armed = true;
+      program();
+    },
+    disarm: () => {
+      armed = false;
+      oneShot.stop();
+    },
+    isArmed: () => armed,
+    onInterrupt: (taken) => {
+      // Of a run that was replaced or stopped while its interrupt was on the way.
+      if (!armed) return;
+      if (clock.now() < deadline) {
+        program();
+        return;
+      }
+      armed = false;
+      oneShot.stop();
+      onExpire(taken);
+    },
+  };
+}

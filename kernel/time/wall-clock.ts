@@ -23,7 +23,7 @@ export interface SecondsClock {
 }
 
 export interface WallClockParts {
-  readonly clock: HwClock;
+  readonly clock: Pick<HwClock, 'name' | 'resolution' | 'now'>;
   readonly rtc: SecondsClock;
 }
 

@@ -84,7 +84,8 @@ async function readLog(file: string, flags: LogFlags): Promise<number> {
   try {
     for await (const chunk of createReadStream(file)) splitter.push(chunk as Buffer);
   } catch (error) {
-    throw new CannotRunError(`${file}: ${(error as Error).message}`);
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new CannotRunError(missing ? `${file}: there is no such file` : `${file}: ${(error as Error).message}`);
   }
   splitter.end();
   if (flags.report) {
