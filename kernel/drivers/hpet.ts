@@ -30,10 +30,13 @@ export interface Hpet {
    * passed when the comparator is written, it interrupts at once or, on some hardware, after a wrap: see `hasPassed`.
    */
   armOneShot(at: Ticks, input: number | 'legacy'): void;
+  /** No interrupts from timer 0; the route stays, and with it legacy replacement. */
+  disarm(): void;
   /** Moves the deadline of a running one-shot: one write. */
   rearmOneShot(at: Ticks): void;
   /** Whether the counter's low half is at or past `at`, which is less than 2^31 ticks away. */
   hasPassed(at: Ticks): boolean;
+  /** As disarm, and IRQ 0 and 8 are given back: a PIT whose time has passed fires at once. */
   stop(): void;
 }
 
@@ -86,6 +89,7 @@ export function probeHpet(mmio: Mmio): HpetProbe {
         write32(HPET.TIMER_0 + TIMER.CONF, TN_CONF.B32MODE_CNF | TN_CONF.INT_ENB_CNF | route);
       },
       rearmOneShot: (at) => write32(comparator, Number(BigInt.asUintN(32, at))),
+      disarm: () => write32(HPET.TIMER_0 + TIMER.CONF, TN_CONF.B32MODE_CNF),
       hasPassed: (at) => BigInt.asIntN(32, BigInt(read32(HPET.MAIN_CNT)) - at) >= 0n,
       stop: () => {
         write32(HPET.TIMER_0 + TIMER.CONF, 0);

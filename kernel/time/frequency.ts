@@ -40,6 +40,12 @@ export function createTickScale(f: Frequency): (count: Ticks) => Nanos {
   return (count) => nanos((count / divide) * multiply + ((count % divide) * multiply) / divide);
 }
 
+/** Ticks per nanosecond as a reduced fraction. */
+export function reducedPerNano(f: Frequency): { readonly multiply: bigint; readonly divide: bigint } {
+  const divisor = greatestCommonDivisor(f.numerator, f.denominator * NANOS_PER_SECOND);
+  return { multiply: f.numerator / divisor, divide: (f.denominator * NANOS_PER_SECOND) / divisor };
+}
+
 function greatestCommonDivisor(a: bigint, b: bigint): bigint {
   while (b !== 0n) [a, b] = [b, a % b];
   return a;

@@ -4,8 +4,8 @@ import type { Instant, Nanos } from './units.ts';
 export type ClockName = 'pit' | 'tsc' | 'hpet' | 'pm-timer';
 
 /**
- * A hardware clock: the machine's one source of time. The contract, of which each sentence is a case in
- * kernel/time/hw-clock.contract.ts that every clock runs:
+ * A hardware clock: the machine's one source of time. The contract; each sentence has a case in
+ * counter-clock.test.ts:
  *
  * - It never goes backwards, whatever happens between two readings.
  * - It counts from 0 at its creation plus the `epoch` it was given, in nanoseconds, rounded down.

@@ -1,4 +1,4 @@
-import { ticksToNanos, type Frequency } from './frequency.ts';
+import { reducedPerNano, ticksToNanos, type Frequency } from './frequency.ts';
 import type { HwClock } from './hw-clock.ts';
 import type { OneShot } from './one-shot.ts';
 import { instant, nanos, ticks, type Instant, type Nanos } from './units.ts';
@@ -6,8 +6,8 @@ import { instant, nanos, ticks, type Instant, type Nanos } from './units.ts';
 export type TimerName = 'pit' | 'hpet' | 'lapic';
 
 /**
- * A hardware timer: one deadline, one interrupt. The contract, of which each sentence is a case in
- * kernel/time/hw-timer.contract.ts that every timer and the host's fake runs:
+ * A hardware timer: one deadline, one interrupt. The contract; each sentence has a case in
+ * hw-timer.test.ts on a fake, and the first, third to fifth in test/timers.test.ts on QEMU's devices:
  *
  * - It expires at its deadline or later, never earlier (by the clock it was created with).
  * - It is disarmed when the handler runs; the handler may arm it again.
@@ -34,7 +34,7 @@ export type ExpiryHandler = (taken: bigint) => void;
 /** Runs by which the lead is measured. */
 const LEAD_RUNS = 16;
 /** Taken off the measured lead: a run may be that much quicker than the quickest one measured. */
-const LEAD_MARGIN = 20;
+const LEAD_MARGIN = 20n;
 /** No clock shows more. */
 const LAST_INSTANT = (1n << 63n) - 1n;
 
@@ -62,48 +62,60 @@ export function createHwTimer({ clock, oneShot, tscFrequency, onExpire }: HwTime
   const { start } = oneShot;
   const { now } = clock;
   const longest = ticksToNanos(frequency, ticks(BigInt(maxTicks)));
-  // In floating point: a few roundings of a part in 2^53 each, and the same number of instructions for every interval, which
-  // the lead depends on. Integers that outgrow 64 bits on the way would take longer.
-  const ticksPerNano = Number(frequency.numerator) / (Number(frequency.denominator) * 1e9);
-  const longestRun = Number(longest);
-  let lead = 0;
+  // A product of a run's nanoseconds and a numerator below 2^30 or so stays below 2^63, and so a conversion takes the same number of
+  // instructions for every interval, which the lead depends on.
+  const perNano = reducedPerNano(frequency);
+  const { multiply, divide } = perNano;
+  const roundUp = divide - 1n;
+  let lead = 0n;
   let deadline = instant(0n);
   let armed = false;
 
   function program(): void {
-    const remaining = Number(deadline - now()) - lead;
-    if (remaining <= longestRun) {
-      const count = Math.ceil(remaining * ticksPerNano);
+    const remaining = deadline - now() - lead;
+    if (remaining <= longest) {
+      const count = Number((remaining * multiply + roundUp) / divide);
       start(count > minTicks ? (count < maxTicks ? count : maxTicks) : minTicks);
     } else {
       // What is left for the last run must not be too short to be kept: two halves, if one run does not reach.
-      start(remaining >= 2 * longestRun ? maxTicks : Math.ceil((remaining / 2) * ticksPerNano));
+      start(remaining >= 2n * longest ? maxTicks : Number(((remaining / 2n) * multiply) / divide));
     }
   }
 
-  deadline = instant(now() + longest / 2n);
-  let shortest = 1n << 62n;
-  for (let run = 0; run < LEAD_RUNS; run++) {
+  function arm(when: Instant): void {
+    if (when < 0n || when > LAST_INSTANT)
+      throw new RangeError(`${oneShot.name}: deadline ${when} ns is not within 0..2^63 - 1 ns since boot`);
+    deadline = when;
+    armed = true;
     program();
-    const taken = oneShot.startTsc() - clock.readingTsc();
-    if (taken < shortest) shortest = taken;
   }
+
+  const far = instant(now() + longest / 2n);
+  let shortest = 1n << 62n;
+  let longestArm = 0n;
+  for (let run = 0; run < LEAD_RUNS; run++) {
+    // As a caller does it: read the clock, then arm.
+    now();
+    const called = clock.readingTsc();
+    arm(far);
+    const started = oneShot.startTsc();
+    const taken = started - clock.readingTsc();
+    if (taken < shortest) shortest = taken;
+    if (started - called > longestArm) longestArm = started - called;
+  }
+  armed = false;
   oneShot.stop();
-  lead = Math.max(0, Number(ticksToNanos(tscFrequency, ticks(shortest))) - LEAD_MARGIN);
+  const toNanos = (tsc: bigint): Nanos => ticksToNanos(tscFrequency, ticks(tsc));
+  lead = toNanos(shortest) > LEAD_MARGIN ? toNanos(shortest) - LEAD_MARGIN : 0n;
 
   return {
     name: oneShot.name,
     frequency,
-    lead: nanos(BigInt(lead)),
-    minInterval: nanos(BigInt(lead) + ticksToNanos(frequency, ticks(BigInt(minTicks) + 1n))),
+    lead: nanos(lead),
+    // By a caller who has read the clock just before.
+    minInterval: nanos(toNanos(longestArm) + ticksToNanos(frequency, ticks(BigInt(minTicks) + 1n))),
     maxInterval: longest,
-    arm: (when) => {
-      if (when < 0n || when > LAST_INSTANT)
-        throw new RangeError(`${oneShot.name}: deadline ${when} ns is not within 0..2^63 - 1 ns since boot`);
-      deadline = when;
-      armed = true;
-      program();
-    },
+    arm,
     disarm: () => {
       armed = false;
       oneShot.stop();

@@ -19,14 +19,17 @@ export interface OneShot {
   stop(): void;
 }
 
-/** Counter 0 in mode 0: 16 bits, and OUT rises one clock after the count has run down. */
+/**
+ * Counter 0 in mode 0: 16 bits. By the data sheet OUT rises `count` + 1 clocks after the count is written, in QEMU after
+ * `count`: never early on both is a clock late on one.
+ */
 export function pitOneShot(pit: Pit, accessTsc: () => bigint): OneShot {
   return {
     name: 'pit',
     frequency: pit.frequency,
-    minTicks: 2,
-    maxTicks: 0x1_0000,
-    start: (ticks) => pit.armOneShot(ticks - 1),
+    minTicks: 1,
+    maxTicks: 0xffff,
+    start: pit.armOneShot,
     startTsc: accessTsc,
     stop: pit.stop,
   };
@@ -48,10 +51,17 @@ export function localApicOneShot(localApic: LocalApic, frequency: Frequency, vec
 /** Comparator 0 in 32-bit mode: compared as a signed distance, so half the range. */
 export function hpetOneShot(hpet: Hpet, input: number | 'legacy', accessTsc: () => bigint): OneShot {
   let start = 0n;
+  // A comparator has to be ahead of the counter when it has been written: this is how far, with as much again.
+  const before = hpet.counter();
+  hpet.armOneShot(toTicks(before + 0x7000_0000n), input);
+  hpet.hasPassed(before);
+  const needed = Number(hpet.counter() - before) * 2;
+  // Not disarm: IRQ 0 is the PIT's until this timer is used.
+  hpet.stop();
   return {
     name: 'hpet',
     frequency: hpet.frequency,
-    minTicks: 1,
+    minTicks: needed,
     maxTicks: 0x7fff_fff0,
     start: (ticks) => {
       const now = hpet.counter();
@@ -67,6 +77,6 @@ export function hpetOneShot(hpet: Hpet, input: number | 'legacy', accessTsc: () 
       }
     },
     startTsc: () => start,
-    stop: hpet.stop,
+    stop: hpet.disarm,
   };
 }

@@ -97,6 +97,7 @@ export function main(shims: Shims): void {
     };
 
     report('lead_ns', Number(timer.lead));
+    trace.flush();
     report('min_interval_ns', Number(timer.minInterval));
     report('tick_ns', Math.ceil((1e9 * Number(oneShot.frequency.denominator)) / Number(oneShot.frequency.numerator)));
     const random = createRandom(count);
