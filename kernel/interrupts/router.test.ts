@@ -180,14 +180,14 @@ describe('an ISA interrupt with an I/O APIC', () => {
     expect(router.connectIsa(4, ignore, 2)).toBeUndefined();
   });
 
-  it('has no such way where no I/O APIC has its input', () => {
+  it('goes to the 8259A where no I/O APIC has its input', () => {
     const { router } = createPc({ ioApics: [[8, 0]] });
-    expect(router.connectIsa(9, ignore)).toBeUndefined();
-    expect(connected(router.connectIsa(9, ignore, 1)).route).toBe('8259A line 9');
+    expect(connected(router.connectIsa(9, ignore)).route).toBe('8259A line 9');
+    expect(router.connectIsa(9, ignore, 1)).toBeUndefined();
   });
 
-  it('has no such way without a local APIC', () => {
-    expect(createPc({ hasLocalApic: false }).router.connectIsa(4, ignore)).toBeUndefined();
+  it('goes to the 8259A without a local APIC', () => {
+    expect(createPc({ hasLocalApic: false }).router.connectIsa(4, ignore)?.route).toBe('8259A line 4');
   });
 });
 

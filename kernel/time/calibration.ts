@@ -3,8 +3,8 @@
  * squares, so that a tick of the coarser counter weighs next to nothing; the segments of the span tell how far
  * to trust it; readings that something held up are left out.
  */
-import type { Shims } from '../hw/shims.ts';
 import { frequency, type Frequency } from './frequency.ts';
+import type { AccessStamps } from './stamps.ts';
 
 /** A counter that counts up and wraps from 2^width - 1 to 0. `read` ends with the access to the device. */
 export interface Counter {
@@ -16,8 +16,6 @@ export interface Counter {
 export interface ReferenceCounter extends Counter {
   readonly frequency: Frequency;
 }
-
-type Stamps = Pick<Shims, 'accessTsc' | 'accessTicks'>;
 
 const SPAN_SECONDS = 0.1;
 const SEGMENTS = 5;
@@ -59,14 +57,14 @@ interface Ratio {
 }
 
 /** The TSC's frequency. @returns undefined if the reference does not move, or no reading was undisturbed */
-export function measureTsc(stamps: Stamps, reference: ReferenceCounter): Frequency | undefined {
+export function measureTsc(stamps: AccessStamps, reference: ReferenceCounter): Frequency | undefined {
   const hz = Number(reference.frequency.numerator) / Number(reference.frequency.denominator);
   const ratio = measureRatio(stamps, reference, (counter) => counter / (hz * SPAN_SECONDS));
   return ratio && measured(ratio.value * hz, ratio, 'tsc', reference.name);
 }
 
 /** A counter's frequency by a TSC whose own is known. @returns undefined if the counter does not move */
-export function measureByTsc(stamps: Stamps, counter: Counter, tscFrequency: Frequency): Frequency | undefined {
+export function measureByTsc(stamps: AccessStamps, counter: Counter, tscFrequency: Frequency): Frequency | undefined {
   const hz = Number(tscFrequency.numerator) / Number(tscFrequency.denominator);
   const ratio = measureRatio(stamps, counter, (_, tsc) => tsc / (hz * SPAN_SECONDS));
   if (!ratio) return undefined;
@@ -80,7 +78,7 @@ function measured(hz: number, { uncertainty }: Ratio, name: string, against: str
 
 /** @param progress how much of the span has passed, 0 to 1, from ticks of the counter or of the TSC since the first reading */
 function measureRatio(
-  { accessTsc, accessTicks }: Stamps,
+  { accessTsc, accessTicks }: AccessStamps,
   { width, read }: Counter,
   progress: (counter: number, tsc: number) => number,
 ): Ratio | undefined {

@@ -1,4 +1,4 @@
-import type { Shims } from '../hw/shims.ts';
+import type { Stamps } from './stamps.ts';
 
 /** A timer that counts down from an initial count and reloads itself. */
 export interface ReloadingTimer {
@@ -21,11 +21,7 @@ const READINGS = 16;
  * far apart as they can be.
  * @param tscPerTick ticks of the TSC per tick of the timer
  */
-export function measureReload(
-  timer: ReloadingTimer,
-  { accessTsc, accessTicks, rdtsc }: Pick<Shims, 'accessTsc' | 'accessTicks' | 'rdtsc'>,
-  tscPerTick: number,
-): 0 | 1 {
+export function measureReload(timer: ReloadingTimer, { accessTsc, accessTicks, rdtsc }: Stamps, tscPerTick: number): 0 | 1 {
   timer.start(COUNT);
   const start = accessTsc();
   const end = start + BigInt(Math.ceil(PERIODS * COUNT * tscPerTick));

@@ -13,12 +13,18 @@ describe("QEMU's exit status", () => {
 
   it('tells of no code when it is any other', () => {
     const ours = new Set(NAMES.map(statusFor));
-    for (let status = 0; status < 256; status++) {
+    for (let status = 1; status < 256; status++) {
       if (!ours.has(status)) expect(outcomeOf(status, 0, ''), String(status)).toEqual({ kind: 'qemu', status, signal: 0, message: '' });
     }
   });
 
-  it.each([0, 1, 2, 3, 32, 36])('%i is never a code of ours: it is what QEMU itself and shells end with, or even', (status) => {
+  it('takes QEMU ending well for a machine that reset or shut down', () => {
+    expect(outcomeOf(0, 0, 'a warning\n')).toEqual({ kind: 'reset', message: 'a warning' });
+    expect(statusOf(outcomeOf(0, 0, ''))).toBe(1);
+    expect(describeOutcome(outcomeOf(0, 0, 'a warning'))).toMatch(/triple fault.*a warning/);
+  });
+
+  it.each([1, 2, 3, 32, 36])('%i is never a code of ours: it is what QEMU itself and shells end with, or even', (status) => {
     expect(outcomeOf(status, 0, '').kind).toBe('qemu');
   });
 
