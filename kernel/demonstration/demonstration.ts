@@ -59,8 +59,8 @@ function measureTimer(machine: Machine, timer: PeriodicTimer, count: number): bo
 
   const onInterrupt = (taken: bigint): void => {
     const entered = rdtsc();
-    timer.continue?.();
     if (!isMeasuring) {
+      timer.continue?.();
       arrived++;
       return;
     }
@@ -70,6 +70,7 @@ function measureTimer(machine: Machine, timer: PeriodicTimer, count: number): bo
       spurious++;
       return;
     }
+    timer.continue?.();
     const error = taken - nominal;
     const latency = entered - taken;
     if (index > 0) {

@@ -77,8 +77,11 @@ function hpetTimer(machine: Machine, period: Nanos): PeriodicTimer | undefined {
     // By deadlines one period apart, not by the comparator's periodic mode, which QEMU has wrong (see Hpet.armPeriodic).
     // A deadline is absolute, so nothing drifts.
     continue: () => {
-      next = ticks(next + count);
-      hpet.rearmOneShot(next);
+      // A deadline that was passed before it was written may never come: the next one then.
+      do {
+        next = ticks(next + count);
+        hpet.rearmOneShot(next);
+      } while (hpet.hasPassed(next));
     },
     stop: hpet.stop,
   };
