@@ -118,7 +118,7 @@ export function createFrameDecoder(onLine: (line: string) => void): FrameDecoder
         emit(frame.toString('utf8', FRAME_HEADER_BYTES).replace(/\r?\n$/, ''));
         break;
       default:
-        // The buffer is used again: the record may have to wait.
+        // A copy: a record that has to wait would keep the whole chunk it came in.
         takeRecord(Buffer.from(frame));
     }
   }
