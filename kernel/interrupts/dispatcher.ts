@@ -9,6 +9,8 @@ export interface Dispatcher {
   setHandler(vector: number, handler: InterruptHandler, end: () => void): void;
   /** Interrupts of the vector that still come are unexpected, but are ended as before. */
   removeHandler(vector: number): void;
+  /** Whether an interrupt of the vector has been taken whose handler has not been called yet. */
+  isTaken(vector: number): boolean;
   /** Waits for interrupts and calls their handlers, in the order in which they were taken. */
   waitAndDispatch(): void;
   /** The same for interrupts that are pending, without waiting. */
@@ -25,8 +27,13 @@ export function createDispatcher(shims: Shims, way: IdleWay, onUnexpected: (vect
   const handlers = new Array<InterruptHandler | undefined>(256).fill(undefined);
   const ends = new Array<(() => void) | undefined>(256).fill(undefined);
 
+  let taken = 0;
+  let begun = 0;
+
   function dispatch(count: number): void {
+    taken = count;
     for (let index = 0; index < count; index++) {
+      begun = index + 1;
       const vector = interruptVector(index);
       const handler = handlers[vector];
       if (handler === undefined) {
@@ -36,8 +43,12 @@ export function createDispatcher(shims: Shims, way: IdleWay, onUnexpected: (vect
       } else {
         // Taken before: the handler may remove itself or hand the vector on, and this interrupt is to be ended all the same.
         const end = ends[vector]!;
-        handler(interruptTsc(index));
-        end();
+        try {
+          handler(interruptTsc(index));
+        } finally {
+          // An error must not leave the controller waiting: the console goes on after one.
+          end();
+        }
       }
     }
   }
@@ -49,6 +60,10 @@ export function createDispatcher(shims: Shims, way: IdleWay, onUnexpected: (vect
     },
     removeHandler: (vector) => {
       handlers[vector] = undefined;
+    },
+    isTaken: (vector) => {
+      for (let index = begun; index < taken; index++) if (interruptVector(index) === vector) return true;
+      return false;
     },
     waitAndDispatch: () => dispatch(idle()),
     pollAndDispatch: () => dispatch(poll()),

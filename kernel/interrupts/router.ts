@@ -15,7 +15,7 @@ export interface InterruptLine {
   /** Which way it goes, for people. */
   readonly route: string;
   enable(): void;
-  /** Whether an interrupt of the line is requested but not taken yet. */
+  /** Whether an interrupt of the line is on its way: requested, or taken but its handler not called yet. */
   isRequested(): boolean;
   /** Masks the line and takes its handler away. */
   disconnect(): void;
@@ -58,7 +58,7 @@ export function createRouter({ dispatcher, localApic, ioApics, pic, madt }: Rout
       vector,
       route: `I/O APIC input ${gsi}`,
       enable: () => ioApic.unmask(input),
-      isRequested: () => localApic.isRequested(vector),
+      isRequested: () => dispatcher.isTaken(vector) || localApic.isRequested(vector),
       disconnect: () => {
         ioApic.mask(input);
         dispatcher.removeHandler(vector);
@@ -86,7 +86,7 @@ export function createRouter({ dispatcher, localApic, ioApics, pic, madt }: Rout
       vector,
       route: `8259A line ${irq}`,
       enable: () => pic.unmask(irq),
-      isRequested: () => pic.isRequested(irq),
+      isRequested: () => dispatcher.isTaken(vector) || pic.isRequested(irq),
       disconnect: () => {
         pic.mask(irq);
         dispatcher.removeHandler(vector);
