@@ -4,14 +4,25 @@
  * own work is ten. This one serves plain native functions with all their arguments and leaves the rest
  * to the general path. Loops are still interruptible: the engine polls at their backward jumps.
  */
+/* Of the comparisons (engine-edit.mjs). */
+#define BOTH_ARE(a, b, tag) (JS_VALUE_GET_TAG(a) == (tag) && JS_VALUE_GET_TAG(b) == (tag))
+
 static JSValue js_call_c_function(JSContext *ctx, JSValueConst func_obj, JSValueConst this_obj, int argc, JSValueConst *argv, int flags);
+
+static inline BOOL is_plain(uint8_t prototype)
+{
+    return prototype == JS_CFUNC_generic || prototype == JS_CFUNC_constructor_or_func;
+}
 
 static inline __attribute__((always_inline)) JSValue engine_call(JSContext *context, JSValueConst function, JSValueConst self, JSValueConst new_target,
                                                                  int count, JSValue *arguments, int flags)
 {
     if (JS_VALUE_GET_TAG(function) == JS_TAG_OBJECT) {
         JSObject *object = JS_VALUE_GET_OBJ(function);
-        if (object->class_id == JS_CLASS_C_FUNCTION && object->u.cfunc.cproto == JS_CFUNC_generic && count >= object->u.cfunc.length) {
+        if (object->class_id == JS_CLASS_C_FUNCTION && is_plain(object->u.cfunc.cproto) && count >= object->u.cfunc.length) {
+            /* Number(x), not new Number(x): that comes another way. */
+            if (object->u.cfunc.cproto == JS_CFUNC_constructor_or_func)
+                self = JS_UNDEFINED;
             JSRuntime *runtime = context->rt;
             if (unlikely(js_check_stack_overflow(runtime, 0)))
                 return JS_ThrowStackOverflow(context);

@@ -30,6 +30,26 @@ const EDITS = [
     replace: 'ret_val = engine_call(ctx, call_argv[-1], JS_UNDEFINED,',
     times: 2,
   },
+  {
+    why: 'comparing two bigints of 64 bits, as instants are, does not take the slow way (385 instructions), nor do two doubles',
+    find:
+      '                    sp--;                                               \\\n' +
+      '                } else {                                                \\\n' +
+      '                    sf->cur_pc = pc;                                    \\\n' +
+      '                    if (slow_call)                                      \\\n',
+    replace:
+      '                    sp--;                                               \\\n' +
+      '                } else if (BOTH_ARE(op1, op2, JS_TAG_SHORT_BIG_INT)) {  \\\n' +
+      '                    sp[-2] = JS_NewBool(ctx, JS_VALUE_GET_SHORT_BIG_INT(op1) binary_op JS_VALUE_GET_SHORT_BIG_INT(op2)); \\\n' +
+      '                    sp--;                                               \\\n' +
+      '                } else if (BOTH_ARE(op1, op2, JS_TAG_FLOAT64)) {        \\\n' +
+      '                    sp[-2] = JS_NewBool(ctx, JS_VALUE_GET_FLOAT64(op1) binary_op JS_VALUE_GET_FLOAT64(op2)); \\\n' +
+      '                    sp--;                                               \\\n' +
+      '                } else {                                                \\\n' +
+      '                    sf->cur_pc = pc;                                    \\\n' +
+      '                    if (slow_call)                                      \\\n',
+    times: 1,
+  },
 ];
 
 const [source, target] = process.argv.slice(2);

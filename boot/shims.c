@@ -235,6 +235,26 @@ SHIM(rdtscOrdered)
     return JS_NewBigInt64(context, (int64_t)tsc);
 }
 
+/* The longest wait of spinUntil: above it a wait is a mistake that would look like a hang. */
+#define SPIN_LIMIT (UINT64_C(1) << 30)
+
+SHIM(spinUntil)
+{
+    UNUSED_ARGUMENTS;
+    uint64_t end;
+    if (!get_bigint(context, "spinUntil", "tsc", arguments[0], &end))
+        return JS_EXCEPTION;
+    uint64_t now = read_tsc();
+    if (now < end && end - now > SPIN_LIMIT) {
+        char text[96];
+        snprintf(text, sizeof text, "spinUntil: %lu ticks ahead: expected at most %lu", end - now, SPIN_LIMIT);
+        return JS_ThrowRangeError(context, "%s", text);
+    }
+    while (now < end)
+        now = read_tsc();
+    return JS_NewBigInt64(context, (int64_t)now);
+}
+
 static JSValue msr_error(JSContext *context, const char *shim, uint64_t index)
 {
     char text[96];
@@ -586,6 +606,7 @@ static const JSCFunctionListEntry shims[] = {
     ENTRY(accessTicks, 0),
     ENTRY(rdtsc, 0),
     ENTRY(rdtscOrdered, 0),
+    ENTRY(spinUntil, 1),
     ENTRY(rdmsr, 1),
     ENTRY(wrmsr, 2),
     ENTRY(cpuid, 2),

@@ -55,7 +55,8 @@ function hpetTimer(machine: Machine, period: Nanos): PeriodicTimer | undefined {
   const { hpet, shims, router } = machine;
   if (!hpet) return undefined;
   const count = nearestTicks(hpet.frequency, period);
-  let next = ticks(0n);
+  const step = Number(count);
+  let next = 0;
   // Legacy replacement silences the PIT, which shares the route; an input of its own is better where there is one.
   const ownInput = router.pickGsi(hpet.routes & ~0xffff);
   return {
@@ -68,9 +69,9 @@ function hpetTimer(machine: Machine, period: Nanos): PeriodicTimer | undefined {
     },
     start: (line) => {
       line.enable();
-      const counter = hpet.counter();
+      const counter = hpet.counterLow();
       const stamp = shims.accessTsc();
-      next = ticks(counter + count);
+      next = (counter + step) >>> 0;
       hpet.armOneShot(next, ownInput ?? 'legacy');
       return stamp;
     },
@@ -79,8 +80,8 @@ function hpetTimer(machine: Machine, period: Nanos): PeriodicTimer | undefined {
     continue: () => {
       // A deadline that was passed before it was written may never come: the next one then.
       do {
-        next = ticks(next + count);
-        hpet.rearmOneShot(next);
+        next = (next + step) >>> 0;
+        hpet.moveOneShot(next);
       } while (hpet.hasPassed(next));
     },
     stop: hpet.stop,

@@ -25,17 +25,19 @@ export interface Hpet {
    * @param input I/O APIC input, or 'legacy' for IRQ 0 in place of the PIT
    */
   armPeriodic(first: Ticks, period: number, input: number | 'legacy'): void;
+  /** The main counter's low half, 0 to 2^32 - 1. */
+  counterLow(): number;
   /**
-   * Timer 0 interrupts once, when the counter's low half is `at`, which must be less than 2^31 ticks ahead. If that has
-   * passed when the comparator is written, it interrupts at once or, on some hardware, after a wrap: see `hasPassed`.
+   * Timer 0 interrupts once, when the counter's low half is `at` (0 to 2^32 - 1), which must be less than 2^31 ticks ahead. If that
+   * has passed when the comparator is written, it interrupts at once or, on some hardware, after a wrap: see `hasPassed`.
    */
-  armOneShot(at: Ticks, input: number | 'legacy'): void;
+  armOneShot(at: number, input: number | 'legacy'): void;
   /** No interrupts from timer 0; the route stays, and with it legacy replacement. */
   disarm(): void;
-  /** Moves the deadline of a running one-shot: one write. */
-  rearmOneShot(at: Ticks): void;
+  /** Moves the deadline of an armed one-shot, also of one that has interrupted: one write. */
+  moveOneShot(at: number): void;
   /** Whether the counter's low half is at or past `at`, which is less than 2^31 ticks away. */
-  hasPassed(at: Ticks): boolean;
+  hasPassed(at: number): boolean;
   /** As disarm, and IRQ 0 and 8 are given back: a PIT whose time has passed fires at once. */
   stop(): void;
 }
@@ -59,6 +61,7 @@ export function probeHpet(mmio: Mmio): HpetProbe {
   write32(HPET.GEN_CONF, GEN_CONF.ENABLE_CNF);
 
   const comparator = HPET.TIMER_0 + TIMER.COMPARATOR;
+  const counterLow = mmio.reader32(HPET.MAIN_CNT);
   return {
     found: true,
     hpet: {
@@ -67,7 +70,7 @@ export function probeHpet(mmio: Mmio): HpetProbe {
       width,
       canReplaceLegacy: (capabilities & GCAP_ID.LEG_RT_CAP) !== 0,
       routes: read32(HPET.TIMER_0 + TIMER.INT_ROUTE_CAP),
-      counter: width === 64 ? () => ticks(read64(HPET.MAIN_CNT)) : () => ticks(BigInt(read32(HPET.MAIN_CNT))),
+      counter: width === 64 ? () => ticks(read64(HPET.MAIN_CNT)) : () => ticks(BigInt(counterLow())),
       armPeriodic: (first, periodTicks, input) => {
         const route = input === 'legacy' ? 0 : input << TN_CONF.INT_ROUTE_CNF.shift;
         // 32-bit mode: QEMU splits a 64-bit comparator write and sets the high half to all ones, which is a
@@ -85,12 +88,13 @@ export function probeHpet(mmio: Mmio): HpetProbe {
         write32(HPET.GEN_CONF, GEN_CONF.ENABLE_CNF | (input === 'legacy' ? GEN_CONF.LEG_RT_CNF : 0));
         // The comparator first: with interrupts enabled, an old one could match before it is replaced.
         write32(HPET.TIMER_0 + TIMER.CONF, TN_CONF.B32MODE_CNF | route);
-        write32(comparator, Number(BigInt.asUintN(32, at)));
+        write32(comparator, at);
         write32(HPET.TIMER_0 + TIMER.CONF, TN_CONF.B32MODE_CNF | TN_CONF.INT_ENB_CNF | route);
       },
-      rearmOneShot: (at) => write32(comparator, Number(BigInt.asUintN(32, at))),
+      counterLow,
+      moveOneShot: mmio.writer32(comparator),
       disarm: () => write32(HPET.TIMER_0 + TIMER.CONF, TN_CONF.B32MODE_CNF),
-      hasPassed: (at) => BigInt.asIntN(32, BigInt(read32(HPET.MAIN_CNT)) - at) >= 0n,
+      hasPassed: (at) => ((counterLow() - at) | 0) >= 0,
       stop: () => {
         write32(HPET.TIMER_0 + TIMER.CONF, 0);
         write32(HPET.GEN_CONF, GEN_CONF.ENABLE_CNF);

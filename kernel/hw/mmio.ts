@@ -7,6 +7,10 @@ export interface Mmio {
   read64(offset: number): bigint;
   write32(offset: number, value: number): void;
   write64(offset: number, value: bigint): void;
+  /** read32 of one register, for hot paths: half of what it costs. */
+  reader32(offset: number): () => number;
+  /** write32 of one register. */
+  writer32(offset: number): (value: number) => void;
 }
 
 /**
@@ -22,11 +26,23 @@ export function createMmio(shims: Shims, base: number, length: number): Mmio {
       `register offset 0x${offset.toString(16)} of a device with 0x${length.toString(16)} bytes at 0x${base.toString(16)}`,
     );
   }
+  /** Once, instead of at each access; so is the sum, which the engine takes long for. */
+  function addressOf(offset: number): number {
+    return offset < 0 || offset > last32 ? outside(offset) : base + offset;
+  }
   return {
     base,
     read32: (offset) => (offset < 0 || offset > last32 ? outside(offset) : mmioRead32(base + offset)),
     read64: (offset) => (offset < 0 || offset > last64 ? outside(offset) : mmioRead64(base + offset)),
     write32: (offset, value) => (offset < 0 || offset > last32 ? outside(offset) : mmioWrite32(base + offset, value)),
+    reader32: (offset) => {
+      const address = addressOf(offset);
+      return () => mmioRead32(address);
+    },
+    writer32: (offset) => {
+      const address = addressOf(offset);
+      return (value) => mmioWrite32(address, value);
+    },
     write64: (offset, value) => (offset < 0 || offset > last64 ? outside(offset) : mmioWrite64(base + offset, value)),
   };
 }

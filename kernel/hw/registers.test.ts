@@ -76,6 +76,15 @@ describe('registers in memory', () => {
     expect(bus.takeAccesses().slice(0, 3)).toEqual(['write fed00000 1', 'write fed003fc ffffffff', 'write fed003f8 ffffffffffffffff']);
   });
 
+  it('have accessors of their own, which check their place once', () => {
+    const { bus, mmio } = create();
+    mmio.writer32(0x3fc)(0x8000_0001);
+    expect(mmio.reader32(0x3fc)()).toBe(0x8000_0001);
+    expect(bus.takeAccesses()[0]).toBe('write fed003fc 80000001');
+    expect(() => mmio.reader32(0x400)).toThrow(RangeError);
+    expect(() => mmio.writer32(-4)).toThrow(RangeError);
+  });
+
   const outside = (offset: string): RangeError => new RangeError(`register offset ${offset} of a device with 0x400 bytes at 0xfed00000`);
 
   it.each([

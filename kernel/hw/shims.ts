@@ -38,6 +38,8 @@ export interface Shims {
   rdtsc(): bigint;
   /** The same, not before earlier instructions are done and not after later ones have begun (LFENCE on both sides). */
   rdtscOrdered(): bigint;
+  /** Returns when the TSC has reached a value, at once if it has already: the TSC then. RangeError if that is more than 2^30 ticks ahead. */
+  spinUntil(tsc: bigint): bigint;
   /** A model-specific register. RangeError that names it if the CPU raises #GP. */
   rdmsr(index: number): bigint;
   wrmsr(index: number, value: bigint): void;

@@ -57,6 +57,7 @@ function createPc({ ioApics = [[24, 0]], overrides = [PIT_OVERRIDE], hasPic = tr
     removeHandler: (vector) => void handlers.delete(vector),
     waitAndDispatch: () => undefined,
     pollAndDispatch: () => undefined,
+    isTaken: () => false,
   };
   const router = createRouter({
     dispatcher,

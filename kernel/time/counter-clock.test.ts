@@ -28,6 +28,8 @@ describe.each([
   });
 
   it('does not see a wrap', () => {
+    // A counter of 64 bits wraps in centuries; what seems to is a reading gone wrong, see below.
+    if (width === 64) return;
     const wrap = 1n << BigInt(width);
     const { now, set } = create(wrap - 10n);
     set(wrap - 1n);
@@ -52,5 +54,28 @@ describe.each([
     expect(clock.resolution * hz >= 1_000_000_000n).toBe(true);
     expect((clock.resolution - 1n) * hz < 1_000_000_000n).toBe(true);
     if (width < 64) expect(clock.reach).toBe(((1n << BigInt(width)) * 1_000_000_000n) / hz);
+  });
+});
+
+describe('a clock over a counter of 64 bits', () => {
+  function create(...readings: bigint[]): ReturnType<typeof createCounterClock> {
+    const counter = { name: 'hpet', frequency: frequency(1_000_000_000n, 1n, 'architectural', 'test'), width: 64 };
+    return createCounterClock('hpet', { ...counter, read: () => readings.shift()! }, instant(0n), () => 0n);
+  }
+
+  it('reads again what is far ahead: the high half was read after a carry, the low one before', () => {
+    const clock = create(0xffff_0000n, 0x1_ffff_ffffn, 0x1_0000_0005n);
+    expect(clock.now()).toBe(0x1_0005n);
+  });
+
+  it('believes a long time without readings', () => {
+    const clock = create(0n, 1n << 40n, (1n << 40n) + 7n, (1n << 40n) + 8n);
+    expect(clock.now()).toBe((1n << 40n) + 7n);
+    expect(clock.now()).toBe((1n << 40n) + 8n);
+  });
+
+  it('stands, and does not go back, while the counter is behind', () => {
+    const clock = create(100n, 200n, 150n, 160n, 201n);
+    expect([clock.now(), clock.now(), clock.now()]).toEqual([100n, 100n, 101n]);
   });
 });

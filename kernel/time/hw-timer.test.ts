@@ -29,12 +29,15 @@ function createBench(hz: bigint, maxTicks: number): Bench {
   let started = 0n;
   let fires: bigint | undefined;
   let starts = 0;
+  let isPrepared = false;
   const oneShot: OneShot = {
     name: 'lapic',
     frequency: tickHz,
     minTicks: 1,
     maxTicks,
+    prepare: () => (isPrepared = true),
     start: (ticks) => {
+      expect(isPrepared).toBe(true);
       expect(Number.isInteger(ticks) && ticks >= 1 && ticks <= maxTicks, `${ticks} ticks`).toBe(true);
       starts++;
       now += STARTING;
@@ -42,8 +45,12 @@ function createBench(hz: bigint, maxTicks: number): Bench {
       // Up to the next tick: hardware is never early.
       fires = now + (BigInt(ticks) * 1_000_000_000n + hz - 1n) / hz;
     },
+    date: () => undefined,
     startTsc: () => started,
-    stop: () => (fires = undefined),
+    stop: () => {
+      fires = undefined;
+      isPrepared = false;
+    },
   };
   const counter = { name: 'tsc', frequency: GHZ, width: 64, read: () => (reading = now += READING) };
   const clock = createCounterClock('tsc', counter, instant(now + READING), () => reading);
@@ -53,6 +60,7 @@ function createBench(hz: bigint, maxTicks: number): Bench {
       clock,
       oneShot,
       tscFrequency: GHZ,
+      poll: () => undefined,
       onExpire: (taken) => {
         expiries.push(taken);
         bench.onExpire(bench.timer);

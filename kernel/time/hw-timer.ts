@@ -1,7 +1,7 @@
-import { reducedPerNano, ticksToNanos, type Frequency } from './frequency.ts';
+import { ticksToNanos, type Frequency } from './frequency.ts';
 import type { HwClock } from './hw-clock.ts';
 import type { OneShot } from './one-shot.ts';
-import { instant, nanos, ticks, type Instant, type Nanos } from './units.ts';
+import { instant, millis, nanos, NANOS_PER_SECOND, ticks, type Instant, type Nanos } from './units.ts';
 
 export type TimerName = 'pit' | 'hpet' | 'lapic';
 
@@ -33,8 +33,12 @@ export type ExpiryHandler = (taken: bigint) => void;
 
 /** Runs by which the lead is measured. */
 const LEAD_RUNS = 16;
-/** Taken off the measured lead: a run may be that much quicker than the quickest one measured. */
-const LEAD_MARGIN = 20n;
+/** Taken off the measured lead: a run may be so many nanoseconds quicker than the quickest one measured. */
+const LEAD_MARGIN = 40;
+/** Largest number that the engine has as an integer. */
+const INTEGER_MAX = 0x7fff_ffff;
+/** An interval as most are. */
+const NEAR = millis(1);
 /** No clock shows more. */
 const LAST_INSTANT = (1n << 63n) - 1n;
 
@@ -43,6 +47,8 @@ export interface HwTimerParts {
   readonly oneShot: OneShot;
   readonly tscFrequency: Frequency;
   readonly onExpire: ExpiryHandler;
+  /** Takes pending interrupts, as the kernel's loop does: part of the shortest interval is the way there. */
+  poll(): void;
 }
 
 /** An `HwTimer`, and what its interrupt has to be connected to. */
@@ -57,32 +63,63 @@ export interface ConnectedHwTimer extends HwTimer {
  * nearly the same, so it is measured here and taken off every interval: a deadline is met to a tick and some
  * nanoseconds although TypeScript arms it. Interrupts have to be off, or the timer's line masked, while it is created.
  */
-export function createHwTimer({ clock, oneShot, tscFrequency, onExpire }: HwTimerParts): ConnectedHwTimer {
-  const { frequency, minTicks, maxTicks } = oneShot;
-  const { start } = oneShot;
+export function createHwTimer(parts: HwTimerParts): ConnectedHwTimer {
+  const { clock, oneShot, tscFrequency, onExpire } = parts;
+  const { frequency, minTicks } = oneShot;
+  const maxTicks = oneShot.maxTicks < INTEGER_MAX ? oneShot.maxTicks : INTEGER_MAX;
+  const { prepare, start, stop } = oneShot;
   const { now } = clock;
-  const longest = ticksToNanos(frequency, ticks(BigInt(maxTicks)));
-  // A product of a run's nanoseconds and a numerator below 2^30 or so stays below 2^63, and so a conversion takes the same number of
-  // instructions for every interval, which the lead depends on.
-  const perNano = reducedPerNano(frequency);
-  const { multiply, divide } = perNano;
-  const roundUp = divide - 1n;
-  let lead = 0n;
+  const { poll } = parts;
+  // The engine looks a global up at each use.
+  const toNumber = Number;
+  const maxInterval = ticksToNanos(frequency, ticks(BigInt(maxTicks - 1)));
+  const longest = toNumber(maxInterval);
+  // The engine computes with integers of 31 bits at once, and takes up to a microsecond longer where one of two numbers is not one:
+  // a nearer deadline goes the quick way, which is all integers where a tick is a whole number of nanoseconds.
+  const near = longest < INTEGER_MAX ? longest : INTEGER_MAX;
+  const nanosPerTick = (toNumber(frequency.denominator) * toNumber(NANOS_PER_SECOND)) / toNumber(frequency.numerator);
+  let lead = 0;
+  let laterLead = 0;
   let deadline = instant(0n);
   let armed = false;
+  let prepared = false;
 
+  /** From an interrupt, or beyond the near. */
   function program(): void {
-    const remaining = deadline - now() - lead;
-    if (remaining <= longest) {
-      const count = Number((remaining * multiply + roundUp) / divide);
-      start(count > minTicks ? (count < maxTicks ? count : maxTicks) : minTicks);
-    } else {
-      // What is left for the last run must not be too short to be kept: two halves, if one run does not reach.
-      start(remaining >= 2n * longest ? maxTicks : Number(((remaining / 2n) * multiply) / divide));
+    const remaining = toNumber(deadline - now()) - laterLead;
+    if (remaining <= 0) start(minTicks);
+    else if (remaining <= near) start(inTicks(remaining));
+    else {
+      // The last run is kept short: the two frequencies are known to some parts in a billion, which are nanoseconds in a second.
+      const run = remaining - near / 2;
+      start(((run < longest ? run : longest) / nanosPerTick) >>> 0);
     }
   }
 
+  /** The whole ticks and one more: rounded up, without a call of Math.ceil. A count has 31 bits at most. */
+  function inTicks(interval: number): number {
+    const count = (interval / nanosPerTick + 1) >>> 0;
+    return count > minTicks ? count : minTicks;
+  }
+
   function arm(when: Instant): void {
+    // What takes long is done before the clock is read.
+    if (!prepared) {
+      prepare();
+      prepared = true;
+    }
+    // As in `program`, without its calls and checks: the shortest interval is what this takes.
+    const remaining = toNumber(when - now()) - lead;
+    if (remaining > 0 && remaining <= near) {
+      const count = (remaining / nanosPerTick + 1) >>> 0;
+      start(count > minTicks ? count : minTicks);
+      deadline = when;
+      armed = true;
+    } else armFar(when);
+  }
+
+  /** Beyond one run, or past. */
+  function armFar(when: Instant): void {
     if (when < 0n || when > LAST_INSTANT)
       throw new RangeError(`${oneShot.name}: deadline ${when} ns is not within 0..2^63 - 1 ns since boot`);
     deadline = when;
@@ -90,46 +127,70 @@ export function createHwTimer({ clock, oneShot, tscFrequency, onExpire }: HwTime
     program();
   }
 
-  const far = instant(now() + longest / 2n);
-  let shortest = 1n << 62n;
-  let longestArm = 0n;
-  for (let run = 0; run < LEAD_RUNS; run++) {
-    // As a caller does it: read the clock, then arm.
-    now();
-    const called = clock.readingTsc();
-    arm(far);
-    const started = oneShot.startTsc();
-    const taken = started - clock.readingTsc();
-    if (taken < shortest) shortest = taken;
-    if (started - called > longestArm) longestArm = started - called;
+  function disarm(): void {
+    armed = false;
+    prepared = false;
+    stop();
   }
-  armed = false;
-  oneShot.stop();
-  const toNanos = (tsc: bigint): Nanos => ticksToNanos(tscFrequency, ticks(tsc));
-  lead = toNanos(shortest) > LEAD_MARGIN ? toNanos(shortest) - LEAD_MARGIN : 0n;
+
+  const toNanos = (tsc: bigint): number => Number(ticksToNanos(tscFrequency, ticks(tsc)));
+  /** From the last reading of the clock to the start that followed. */
+  const sinceReading = (): number => toNanos(oneShot.startTsc() - clock.readingTsc());
+  let shortest = INTEGER_MAX;
+  let shortestLater = INTEGER_MAX;
+  let longestArm = 0;
+  oneShot.date(true);
+  prepare();
+  prepared = true;
+  for (let run = 0; run < LEAD_RUNS; run++) {
+    deadline = instant(now() + NEAR);
+    program();
+    const later = sinceReading();
+    if (later < shortestLater) shortestLater = later;
+
+    arm(instant(now() + NEAR));
+    const sooner = sinceReading();
+    if (sooner < shortest) shortest = sooner;
+
+    // As a caller does it: read the clock, arm, take interrupts. These are open about half way from one reading to the next.
+    const when = instant(now() + NEAR);
+    const called = clock.readingTsc();
+    arm(when);
+    poll();
+    now();
+    const polled = clock.readingTsc();
+    poll();
+    now();
+    const takes = toNanos(polled - called) - toNanos(clock.readingTsc() - polled) / 2;
+    // The first runs are not like the later ones.
+    if (run > 1 && takes > longestArm) longestArm = takes;
+  }
+  disarm();
+  oneShot.date(false);
+  lead = shortest > LEAD_MARGIN ? shortest - LEAD_MARGIN : 0;
+  laterLead = shortestLater > LEAD_MARGIN ? shortestLater - LEAD_MARGIN : 0;
 
   return {
     name: oneShot.name,
     frequency,
-    lead: nanos(lead),
-    // By a caller who has read the clock just before.
-    minInterval: nanos(toNanos(longestArm) + ticksToNanos(frequency, ticks(BigInt(minTicks) + 1n))),
-    maxInterval: longest,
+    lead: nanos(BigInt(lead)),
+    // By a caller who reads the clock, arms, and takes interrupts.
+    minInterval: nanos(BigInt(Math.ceil(longestArm)) + ticksToNanos(frequency, ticks(BigInt(minTicks) + 1n))),
+    maxInterval,
     arm,
-    disarm: () => {
-      armed = false;
-      oneShot.stop();
-    },
+    disarm,
     isArmed: () => armed,
     onInterrupt: (taken) => {
-      // Of a run that was replaced or stopped while its interrupt was on the way.
-      if (!armed) return;
-      if (clock.now() < deadline) {
+      if (!armed) {
+        // Of a run that was replaced or stopped while its interrupt was on the way, or of a comparator after a wrap.
+        if (prepared) disarm();
+        return;
+      }
+      if (now() < deadline) {
         program();
         return;
       }
       armed = false;
-      oneShot.stop();
       onExpire(taken);
     },
   };

@@ -12,9 +12,16 @@ export type Instant = Branded<'instant'>;
 /** A number of ticks of one counter. */
 export type Ticks = Branded<'ticks'>;
 
-export const nanos = (value: bigint): Nanos => value as Nanos;
-export const instant = (value: bigint): Instant => value as Instant;
-export const ticks = (value: bigint): Ticks => value as Ticks;
+// Declared as functions that return their argument, which the bundler (tools/build/bundle.ts) then leaves out.
+export function nanos(value: bigint): Nanos {
+  return value as Nanos;
+}
+export function instant(value: bigint): Instant {
+  return value as Instant;
+}
+export function ticks(value: bigint): Ticks {
+  return value as Ticks;
+}
 
 export const NANOS_PER_SECOND = 1_000_000_000n;
 export const micros = (value: number): Nanos => nanos(BigInt(value) * 1_000n);

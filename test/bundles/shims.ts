@@ -140,6 +140,13 @@ export function main(shims: Shims): void {
   // ---- time stamps
   const first = shims.rdtsc();
   const ordered = shims.rdtscOrdered();
+  const end = shims.rdtsc() + 100_000n;
+  const reached = shims.spinUntil(end);
+  check('spinUntil waits to some instructions', reached >= end && reached < end + 100n, reached - end);
+  const called = shims.rdtsc();
+  const returned = shims.spinUntil(0n);
+  check('spinUntil does not wait for what has passed', returned - called < 1_000n, returned - called);
+  throws('spinUntil refuses what would look like a hang', () => shims.spinUntil(shims.rdtsc() + (1n << 31n)), 'RangeError', 'ticks ahead');
   check('rdtsc and rdtscOrdered go forward', ordered > first && shims.rdtsc() > ordered, `${first}, ${ordered}`);
   const before = shims.rdtsc();
   shims.in8(0x61);

@@ -51,16 +51,15 @@ export function main(shims: Shims): void {
   const { trace, uart } = openTrace(shims, { serial: 'off', frames: 'auto' });
   const machine = findMachine(shims, trace, uart, 'auto');
   const { rdtsc } = shims;
-  let reading = 0n;
   const tsc = {
     name: 'tsc',
     frequency: machine.tscFrequency,
     width: 64,
-    read: () => (reading = rdtsc()),
+    read: rdtsc,
   };
-  const clock: HwClock = createCounterClock('tsc', tsc, machine.now(), () => reading);
+  const clock: HwClock = createCounterClock('tsc', tsc, machine.now());
   // The clock's own instants, of a TSC value.
-  const offset = clock.now() - machine.toInstant(reading);
+  const offset = clock.now() - machine.toInstant(clock.readingTsc());
   const lateness = (taken: bigint, deadline: bigint): number => Number(machine.toInstant(taken) + offset - deadline);
 
   for (const { oneShot, connect } of hardwareOf(machine)) {
@@ -72,6 +71,7 @@ export function main(shims: Shims): void {
       clock,
       oneShot,
       tscFrequency: machine.tscFrequency,
+      poll: machine.dispatcher.pollAndDispatch,
       onExpire: (stamp) => {
         expired++;
         taken = stamp;
@@ -85,10 +85,13 @@ export function main(shims: Shims): void {
     // What was pending from before.
     machine.dispatcher.pollAndDispatch();
 
+    const { now } = clock;
+    const { arm } = timer;
     function expire(interval: bigint): number {
-      const deadline = instant(clock.now() + interval);
       const before = expired;
-      timer.arm(deadline);
+      // Nothing between the two: the shortest interval is that of a caller who has just read the clock.
+      const deadline = instant(now() + interval);
+      arm(deadline);
       while (expired === before) machine.dispatcher.waitAndDispatch();
       return lateness(taken, deadline);
     }
