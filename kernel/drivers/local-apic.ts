@@ -18,6 +18,8 @@ export interface LocalApic {
   setReloadTicks(ticks: number): void;
   /** One interrupt after `ticks` (1 to FFFFFFFFh) bus ticks. Counting starts with this call's last access. */
   armOneShot(vector: number, ticks: number): void;
+  /** Starts a timer that `armOneShot` has armed before anew: one write. */
+  rearmOneShot(ticks: number): void;
   /** Whether an interrupt is requested but not taken yet (IRR). */
   isRequested(vector: number): boolean;
   /** Starts the counter without interrupts, for measuring: once, or over and over again. */
@@ -66,6 +68,7 @@ export function probeLocalApic(mmio: Mmio, spuriousVector: number): LocalApic | 
       write32(LAPIC.LVT_TIMER, vector);
       write32(LAPIC.TIMER_ICR, ticks);
     },
+    rearmOneShot: mmio.writer32(LAPIC.TIMER_ICR),
     isRequested: (vector) => ((read32(LAPIC.IRR + (vector >> 5) * LAPIC.BANK_STRIDE) >>> (vector & 31)) & 1) !== 0,
     setReloadTicks: (ticks) => {
       reloadTicks = ticks;

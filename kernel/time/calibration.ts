@@ -73,7 +73,18 @@ export function measureByTsc(stamps: AccessStamps, counter: Counter, tscFrequenc
 }
 
 function measured(hz: number, { uncertainty }: Ratio, name: string, against: string): Frequency {
-  return frequency(BigInt(Math.round(hz)), 1n, 'measured', `${name} against ${against}`, Math.ceil(uncertainty * 1e9));
+  const rounded = roundest(hz, hz * uncertainty);
+  const moved = Math.abs(rounded - hz) / hz;
+  return frequency(BigInt(rounded), 1n, 'measured', `${name} against ${against}`, Math.ceil((uncertainty + moved) * 1e9));
+}
+
+/** The roundest whole number within `distance` of `value`: as good as any there, oscillators have round ones, and it converts quicker. */
+function roundest(value: number, distance: number): number {
+  for (let unit = 1e9; unit > 1; unit /= 10) {
+    const rounded = Math.round(value / unit) * unit;
+    if (rounded > 0 && Math.abs(rounded - value) <= distance) return rounded;
+  }
+  return Math.round(value);
 }
 
 /** @param progress how much of the span has passed, 0 to 1, from ticks of the counter or of the TSC since the first reading */

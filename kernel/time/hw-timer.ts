@@ -37,6 +37,8 @@ const LEAD_RUNS = 16;
 const LEAD_MARGIN = 40;
 /** Largest number that the engine has as an integer. */
 const INTEGER_MAX = 0x7fff_ffff;
+/** Of arming: a counter whose reading is above 2^31 is no integer to the engine, which takes longer then. */
+const SLOWER = 1.15;
 /** An interval as most are. */
 const NEAR = millis(1);
 /** No clock shows more. */
@@ -139,6 +141,8 @@ export function createHwTimer(parts: HwTimerParts): ConnectedHwTimer {
   let shortest = INTEGER_MAX;
   let shortestLater = INTEGER_MAX;
   let longestArm = 0;
+  const shortestRun = minTicks * nanosPerTick;
+  const { max } = Math;
   oneShot.date(true);
   prepare();
   prepared = true;
@@ -161,7 +165,11 @@ export function createHwTimer(parts: HwTimerParts): ConnectedHwTimer {
     const polled = clock.readingTsc();
     poll();
     now();
-    const takes = toNanos(polled - called) - toNanos(clock.readingTsc() - polled) / 2;
+    // Meanwhile the shortest run of the hardware goes by too, if it was started by then.
+    const takes = max(
+      toNanos(polled - called) - toNanos(clock.readingTsc() - polled) / 2,
+      toNanos(oneShot.startTsc() - called) + shortestRun,
+    );
     // The first runs are not like the later ones.
     if (run > 1 && takes > longestArm) longestArm = takes;
   }
@@ -175,7 +183,7 @@ export function createHwTimer(parts: HwTimerParts): ConnectedHwTimer {
     frequency,
     lead: nanos(BigInt(lead)),
     // By a caller who reads the clock, arms, and takes interrupts.
-    minInterval: nanos(BigInt(Math.ceil(longestArm)) + ticksToNanos(frequency, ticks(BigInt(minTicks) + 1n))),
+    minInterval: nanos(BigInt(Math.ceil(longestArm * SLOWER + 2 * nanosPerTick))),
     maxInterval,
     arm,
     disarm,

@@ -50,8 +50,9 @@ export function localApicOneShot(localApic: LocalApic, frequency: Frequency, vec
     frequency,
     minTicks: 1,
     maxTicks: 0xffff_ffff,
-    prepare: () => undefined,
-    start: (ticks) => localApic.armOneShot(vector, ticks),
+    // Armed as far ahead as it goes: the entry of the vector table is what counts.
+    prepare: () => localApic.armOneShot(vector, 0xffff_ffff),
+    start: localApic.rearmOneShot,
     date: () => undefined,
     startTsc: accessTsc,
     stop: localApic.stop,
