@@ -1,4 +1,6 @@
 /** The kernel's own command line: words `name=value`, separated by spaces. */
+import type { ClockName } from './time/hw-clock.ts';
+import type { TimerName } from './time/hw-timer.ts';
 import { LEVELS, type Level } from './trace/event.ts';
 
 export interface CommandLine {
@@ -12,11 +14,16 @@ export interface CommandLine {
   readonly frames: 'auto' | 'off';
   /** How the CPU waits for interrupts; auto: awake on QEMU's TCG, where that is exact, by HLT elsewhere. */
   readonly idle: 'auto' | 'halt' | 'awake';
+  /** What the machine's time is made of; auto: by the rules of kernel/time/selection.ts. */
+  readonly clock: ClockName | 'auto';
+  readonly timer: TimerName | 'auto';
 }
 
 export type CommandLineResult =
   { readonly ok: true; readonly value: CommandLine } | { readonly ok: false; readonly problems: readonly string[] };
 
+const CLOCKS = ['auto', 'pit', 'tsc', 'hpet', 'pm-timer'] as const;
+const TIMERS = ['auto', 'pit', 'hpet', 'lapic'] as const;
 const RUNS = ['demonstration', 'console', 'nothing'] as const;
 
 /** Collects every problem, not the first only. `heap=` is read by the runtime, before there is TypeScript. */
@@ -26,6 +33,8 @@ export function parseCommandLine(text: string): CommandLineResult {
   let serial: CommandLine['serial'] = 'info';
   let frames: CommandLine['frames'] = 'auto';
   let idle: CommandLine['idle'] = 'auto';
+  let clock: CommandLine['clock'] = 'auto';
+  let timer: CommandLine['timer'] = 'auto';
   let count = 1000;
 
   function choice<Word extends string>(name: string, value: string, words: readonly Word[], otherwise: Word): Word {
@@ -42,10 +51,13 @@ export function parseCommandLine(text: string): CommandLineResult {
     else if (name === 'serial') serial = choice(name, value, [...LEVELS, 'off'], serial);
     else if (name === 'frames') frames = choice(name, value, ['auto', 'off'], frames);
     else if (name === 'idle') idle = choice(name, value, ['auto', 'halt', 'awake'], idle);
+    else if (name === 'clock') clock = choice(name, value, CLOCKS, clock);
+    else if (name === 'timer') timer = choice(name, value, TIMERS, timer);
     else if (name === 'count') {
       count = Number(value);
       if (!/^\d+$/.test(value) || count < 2 || count > 10_000) problems.push(`count=${value}: expected a number from 2 to 10000`);
-    } else if (name !== 'heap') problems.push(`${name}: there is no such option; expected run, serial, frames, idle, count or heap`);
+    } else if (name !== 'heap')
+      problems.push(`${name}: there is no such option; expected run, serial, frames, idle, clock, timer, count or heap`);
   }
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, value: { run, serial, count, frames, idle } };
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, value: { run, serial, count, frames, idle, clock, timer } };
 }

@@ -26,8 +26,10 @@ import { IOAPIC } from './regs/i82093aa.ts';
 import { HPET } from './regs/ia-pc-hpet.ts';
 import { APIC_BASE, APIC_BASE_MSR, LAPIC } from './regs/local-apic.ts';
 import { UART } from './regs/pc16550d.ts';
+import { judge, type Judgement } from './time/agreement.ts';
 import { measureByTsc, measureTsc, type ReferenceCounter } from './time/calibration.ts';
 import { frequency, hertz, ticksToNanos, type Frequency } from './time/frequency.ts';
+import { testHalt } from './time/halt-test.ts';
 import { measureReload } from './time/reload.ts';
 import { instant, nanos, ticks, type Instant } from './time/units.ts';
 import { EVENTS } from './trace/events.ts';
@@ -51,6 +53,10 @@ export interface Machine {
   readonly router: Router;
   readonly tscFrequency: Frequency;
   readonly localApicFrequency: Frequency | undefined;
+  /** Whether the TSC goes on in HLT. Not tested where the CPU is never halted. */
+  readonly tscInHalt: 'runs' | 'stops' | 'untested';
+  /** CPUs that ACPI tells of; the kernel runs on the first. */
+  readonly cpus: number;
   /** Time since boot, by the TSC. */
   now(): Instant;
   /** The same of a TSC value. */
@@ -187,16 +193,68 @@ function findPmTimer(shims: Shims, trace: Trace, acpi: AcpiDiscovery): PmTimer |
   return pmTimer;
 }
 
-/** The best clock of known frequency: the finest first. */
-function pickReference(hpet: Hpet | undefined, pmTimer: PmTimer | undefined, pit: Pit | undefined): ReferenceCounter | undefined {
-  if (hpet) return { name: 'hpet', frequency: hpet.frequency, read: hpet.counter, width: hpet.width };
-  if (pmTimer) return { name: 'pm-timer', frequency: pmTimer.frequency, read: () => BigInt(pmTimer.counter()), width: pmTimer.width };
-  if (pit) {
-    // Counter 0 over its whole range; its interrupt is masked.
-    pit.armPeriodic(0x1_0000);
-    return { name: 'pit', frequency: pit.frequency, read: () => BigInt(0x1_0000 - pit.counter()), width: 16 };
+/** Counters of known frequency, the finest first. The PIT counts while it is the last one read. */
+function findReferences(hpet: Hpet | undefined, pmTimer: PmTimer | undefined, pit: Pit | undefined): ReferenceCounter[] {
+  const references: ReferenceCounter[] = [];
+  if (hpet) references.push({ name: 'hpet', frequency: hpet.frequency, read: hpet.counter, width: hpet.width });
+  if (pmTimer)
+    references.push({ name: 'pm-timer', frequency: pmTimer.frequency, read: () => BigInt(pmTimer.counter()), width: pmTimer.width });
+  if (pit) references.push({ name: 'pit', frequency: pit.frequency, read: () => BigInt(0x1_0000 - pit.counter()), width: 16 });
+  return references;
+}
+
+/** By two references, and by a third if these disagree. */
+function calibrateTsc(shims: Shims, trace: Trace, references: readonly ReferenceCounter[], pit: Pit | undefined): Frequency | undefined {
+  // Counter 0 over its whole range; its interrupt is masked.
+  pit?.armPeriodic(0x1_0000);
+  const measured: Frequency[] = [];
+  let judgement: Judgement | undefined;
+  for (const reference of references) {
+    const frequency = measureTsc(shims, reference);
+    if (!frequency) trace.record(EVENTS.warning, `${reference.name}: the counter stands still, or no reading was undisturbed`);
+    else measured.push(frequency);
+    judgement = judge(measured);
+    if (judgement?.verdict === 'agree') break;
   }
-  return undefined;
+  pit?.stop();
+  if (!judgement) return undefined;
+  const { frequency, second, differencePpb, verdict } = judgement;
+  trace.record(EVENTS.calibrationAgreement, 'tsc', frequency.source, second?.source ?? 'none', differencePpb, verdict);
+  if (verdict === 'disagree')
+    trace.record(EVENTS.warning, 'the references of the TSC disagree: times are as uncertain as its frequency says');
+  return frequency;
+}
+
+/** How long the CPU is halted for the test, and how many ends of a HLT may be something else's. */
+const HALT_SECONDS = 0.005;
+const HALTS = 10;
+
+/** By the local APIC's timer, which needs no route that could be wrong: a HLT that nothing ends would have no limit. */
+function testTscInHalt(
+  shims: Shims,
+  dispatcher: Dispatcher,
+  localApic: LocalApic,
+  lapicFrequency: Frequency,
+  tscFrequency: Frequency,
+  reference: ReferenceCounter,
+): Machine['tscInHalt'] {
+  const count = Math.ceil(Number(hertz(lapicFrequency)) * HALT_SECONDS);
+  let arrived = false;
+  dispatcher.setHandler(VECTOR.LOCAL_TIMER, () => (arrived = true), localApic.endOfInterrupt);
+  const verdict = testHalt({
+    halt: () => {
+      arrived = false;
+      localApic.armOneShot(VECTOR.LOCAL_TIMER, count);
+      for (let halts = 0; halts < HALTS && !arrived; halts++) dispatcher.waitAndDispatch();
+      return arrived;
+    },
+    rdtsc: shims.rdtsc,
+    tscFrequency,
+    reference,
+  });
+  localApic.stop();
+  dispatcher.removeHandler(VECTOR.LOCAL_TIMER);
+  return verdict;
 }
 
 const idleWayFor = ({ hypervisor }: CpuDescription): IdleWay => (hypervisor === 'TCGTCGTCGTCG' ? 'awake' : 'halt');
@@ -224,8 +282,8 @@ export function findMachine(shims: Shims, trace: Trace, uart: Uart | undefined, 
   const hpet = findHpet(shims, trace, acpi);
   const pmTimer = findPmTimer(shims, trace, acpi);
 
-  const reference = pickReference(hpet, pmTimer, pit);
-  const measured = reference && cpu.hasTsc ? measureTsc(shims, reference) : undefined;
+  const references = findReferences(hpet, pmTimer, pit);
+  const measured = cpu.hasTsc ? calibrateTsc(shims, trace, references, pit) : undefined;
   const tscFrequency = measured ?? frequency(ASSUMED_TSC_HZ, 1n, 'architectural', 'assumed: nothing to measure it against');
   if (!measured) trace.record(EVENTS.warning, 'the TSC has nothing to be measured against: stamps are shown as if it ran at 1 GHz');
   found(trace, 'tsc', 0, cpu.hasInvariantTsc ? 'invariant' : 'not invariant: may change or stop with the CPU');
@@ -250,15 +308,20 @@ export function findMachine(shims: Shims, trace: Trace, uart: Uart | undefined, 
         trace.record(EVENTS.log, 'lapic: in periodic mode a period has a tick more than the initial count; it is allowed for');
     }
   }
-  pit?.stop();
 
   const entry = shims.entryTsc();
   const toInstant = (tsc: bigint): Instant => instant(ticksToNanos(tscFrequency, ticks(tsc - entry)));
   trace.setScale({ toNanos: (tsc) => nanos(toInstant(tsc)) });
 
-  const dispatcher = createDispatcher(shims, idle === 'auto' ? idleWayFor(cpu) : idle, (vector, taken) =>
-    trace.record(EVENTS.interruptUnexpected, vector, taken),
-  );
+  const way = idle === 'auto' ? idleWayFor(cpu) : idle;
+  const dispatcher = createDispatcher(shims, way, (vector, taken) => trace.record(EVENTS.interruptUnexpected, vector, taken));
+  const [reference] = references;
+  const tscInHalt =
+    way === 'halt' && localApic && localApicFrequency && measured && reference && reference.name !== 'pit'
+      ? testTscInHalt(shims, dispatcher, localApic, localApicFrequency, measured, reference)
+      : 'untested';
+  const cpus = Math.max((acpi.found ? (acpi.madt?.processors ?? []) : []).filter(({ isEnabled }) => isEnabled).length, 1);
+  trace.record(EVENTS.tscLimits, cpu.hasInvariantTsc, tscInHalt, cpus);
   const router = createRouter({ dispatcher, localApic, ioApics, pic, madt: acpi.found ? acpi.madt : undefined });
   return {
     shims,
@@ -276,6 +339,8 @@ export function findMachine(shims: Shims, trace: Trace, uart: Uart | undefined, 
     router,
     tscFrequency,
     localApicFrequency,
+    tscInHalt,
+    cpus,
     now: () => toInstant(shims.rdtsc()),
     toInstant,
   };

@@ -1,13 +1,13 @@
 /** The kernel's entry: what the runtime calls with the shims. */
 import { parseCommandLine } from './command-line.ts';
-import { runDemonstration } from './demonstration/demonstration.ts';
 import { EXIT } from './hw/exit.ts';
 import type { Shims } from './hw/shims.ts';
 import { findMachine, openTrace } from './machine.ts';
 import { EVENTS } from './trace/events.ts';
 import { VERSION } from './version.ts';
 
-/** A program of its own, so that a boot without prompt does not load it (tools/build/bundle.ts, PROGRAMS). */
+/** Programs of their own, so that a boot which does not need them does not load them (tools/build/bundle.ts, PROGRAMS). */
+type DemonstrationProgram = typeof import('./demonstration/demonstration.ts');
 type ConsoleProgram = typeof import('./console/console.ts');
 
 export function main(shims: Shims): void {
@@ -31,8 +31,9 @@ export function main(shims: Shims): void {
     isScaleKnown = true;
     trace.flush();
     if (!command.ok) exit(EXIT.FAILED, `command line: ${command.problems.join('; ')}`);
-    if (command.value.run === 'demonstration' && !runDemonstration(machine, command.value.count)) {
-      exit(EXIT.FAILED, 'a timer that the machine has did not give all its interrupts');
+    if (command.value.run === 'demonstration') {
+      const problems = (shims.loadProgram('demonstration') as DemonstrationProgram).runDemonstration(machine, command.value);
+      if (problems.length > 0) exit(EXIT.FAILED, problems.join('; '));
     }
     if (command.value.run === 'console') (shims.loadProgram('console') as ConsoleProgram).runConsole(machine);
     exit(EXIT.OK, 'done');

@@ -1,10 +1,16 @@
 /** The first light: each timer of the machine interrupts a thousand times at 1 ms, and every interrupt is measured. */
 import type { InterruptLine } from '../interrupts/router.ts';
+import type { CommandLine } from '../command-line.ts';
 import type { Machine } from '../machine.ts';
 import { convertTicks, ticksToNanos } from '../time/frequency.ts';
 import { millis, ticks, type Nanos } from '../time/units.ts';
 import { EVENTS } from '../trace/events.ts';
+import { createTimekeeping } from '../timekeeping.ts';
+import { compareClocks } from './clocks.ts';
+import { measureLateness } from './lateness.ts';
 import { createPeriodicTimer, type PeriodicTimer, type TimerName } from './periodic-timer.ts';
+
+type DemonstrationOptions = Pick<CommandLine, 'count' | 'clock' | 'timer'>;
 
 export const TIMER_NAMES: readonly TimerName[] = ['pit', 'hpet', 'lapic'];
 const PERIOD = millis(1);
@@ -19,18 +25,24 @@ const ARRIVAL_PERIODS = 5n;
 const ARRIVAL_POLLS = 20_000;
 
 /**
+ * The timers on their own, then the clocks side by side, then the machine's time as the rules choose it.
  * @param count interrupts to take from each timer, at least 2
- * @returns whether every timer that the machine has gave them all
+ * @returns what was wrong
  */
-export function runDemonstration(machine: Machine, count: number): boolean {
+export function runDemonstration(machine: Machine, { count, clock, timer }: DemonstrationOptions): string[] {
   let isComplete = true;
   for (const name of TIMER_NAMES) {
-    const timer = createPeriodicTimer(machine, name, PERIOD);
-    if (timer) isComplete = measureTimer(machine, timer, count) && isComplete;
+    const periodic = createPeriodicTimer(machine, name, PERIOD);
+    if (periodic) isComplete = measureTimer(machine, periodic, count) && isComplete;
     else machine.trace.record(EVENTS.timerSkipped, name, 'the machine has no such timer, or no reference to measure it against');
     machine.trace.flush();
   }
-  return isComplete;
+  if (!isComplete) return ['a timer that the machine has did not give all its interrupts'];
+  const created = createTimekeeping(machine, { clock, timer });
+  if (!created.ok) return [...created.problems];
+  compareClocks(machine, created.timekeeping);
+  measureLateness(machine, created.timekeeping);
+  return [];
 }
 
 function measureTimer(machine: Machine, timer: PeriodicTimer, count: number): boolean {

@@ -53,7 +53,7 @@ export function probeHpet(mmio: Mmio): HpetProbe {
   if (getField(capabilities, GCAP_ID.REV_ID) === 0) return absent(`revision is 0 (capabilities 0x${capabilities.toString(16)})`);
   if (period === 0 || period > PERIOD_MAX_FS) return absent(`COUNTER_CLK_PERIOD is ${period} fs, not within 1..${PERIOD_MAX_FS}`);
 
-  const { read32, read64, write32 } = mmio;
+  const { read32, write32 } = mmio;
   // NUM_TIM_CAP can tell of 32; the register block has room for 24.
   const timerCount = Math.min(getField(capabilities, GCAP_ID.NUM_TIM_CAP) + 1, (HPET.LENGTH - HPET.TIMER_0) / HPET.TIMER_STRIDE);
   const width = (capabilities & GCAP_ID.COUNT_SIZE_CAP) !== 0 ? 64 : 32;
@@ -70,7 +70,7 @@ export function probeHpet(mmio: Mmio): HpetProbe {
       width,
       canReplaceLegacy: (capabilities & GCAP_ID.LEG_RT_CAP) !== 0,
       routes: read32(HPET.TIMER_0 + TIMER.INT_ROUTE_CAP),
-      counter: width === 64 ? () => ticks(read64(HPET.MAIN_CNT)) : () => ticks(BigInt(counterLow())),
+      counter: width === 64 ? (mmio.reader64(HPET.MAIN_CNT) as () => Ticks) : () => ticks(BigInt(counterLow())),
       armPeriodic: (first, periodTicks, input) => {
         const route = input === 'legacy' ? 0 : input << TN_CONF.INT_ROUTE_CNF.shift;
         // 32-bit mode: QEMU splits a 64-bit comparator write and sets the high half to all ones, which is a

@@ -9,6 +9,7 @@ export interface Mmio {
   write64(offset: number, value: bigint): void;
   /** read32 of one register, for hot paths: half of what it costs. */
   reader32(offset: number): () => number;
+  reader64(offset: number): () => bigint;
   /** write32 of one register. */
   writer32(offset: number): (value: number) => void;
 }
@@ -27,8 +28,8 @@ export function createMmio(shims: Shims, base: number, length: number): Mmio {
     );
   }
   /** Once, instead of at each access; so is the sum, which the engine takes long for. */
-  function addressOf(offset: number): number {
-    return offset < 0 || offset > last32 ? outside(offset) : base + offset;
+  function addressOf(offset: number, last = last32): number {
+    return offset < 0 || offset > last ? outside(offset) : base + offset;
   }
   return {
     base,
@@ -38,6 +39,10 @@ export function createMmio(shims: Shims, base: number, length: number): Mmio {
     reader32: (offset) => {
       const address = addressOf(offset);
       return () => mmioRead32(address);
+    },
+    reader64: (offset) => {
+      const address = addressOf(offset, last64);
+      return () => mmioRead64(address);
     },
     writer32: (offset) => {
       const address = addressOf(offset);

@@ -17,6 +17,11 @@ export function createCounterClock(name: ClockName, counter: ReferenceCounter, e
   const { frequency, width, read } = counter;
   const toNanos = createTickScale(frequency);
   const wrap = ((NANOS_PER_SECOND * frequency.denominator) << BigInt(width)) / frequency.numerator;
+  /** Of a tick, if they are whole: the engine is spared a call. */
+  const wholeNanos =
+    (NANOS_PER_SECOND * frequency.denominator) % frequency.numerator === 0n
+      ? (NANOS_PER_SECOND * frequency.denominator) / frequency.numerator
+      : undefined;
   const start = read();
   let last = start;
   let elapsed = 0n;
@@ -39,7 +44,7 @@ export function createCounterClock(name: ClockName, counter: ReferenceCounter, e
     let value = read();
     if ((value - last) >> SUSPICIOUS_BITS !== 0n) value = readAgain();
     last = value;
-    return instant(epoch + toNanos(ticks(value - start)));
+    return instant(epoch + (wholeNanos === undefined ? toNanos(ticks(value - start)) : (value - start) * wholeNanos));
   }
   /** The same where a tick is a nanosecond: the engine is spared a call. Such a counter is the TSC, which is read at one stroke. */
   const offset = epoch - start;

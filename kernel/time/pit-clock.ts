@@ -25,7 +25,7 @@ export interface PitClockParts {
   /** Whether an interrupt of counter 0 is on its way: requested or taken, but `onTick` not called yet. */
   isRequested(): boolean;
   /** TSC of the counter's last reading. */
-  readonly accessTsc: () => bigint;
+  accessTsc(): bigint;
   /** The witness. */
   readonly tscFrequency: Frequency;
   /** What the clock shows now. */
@@ -66,6 +66,7 @@ export function createPitClock({ pit, isRequested, accessTsc, tscFrequency, epoc
     for (;;) {
       const wasRequested = isRequested();
       const count = counter();
+      reading = accessTsc();
       // The data sheet has the interrupt rise with the reload, QEMU a clock later: a counter that has just reloaded tells nothing.
       if (count === reload) continue;
       // Requested meanwhile: the place may be the one before the reload.
@@ -90,7 +91,6 @@ export function createPitClock({ pit, isRequested, accessTsc, tscFrequency, epoc
       over += reload;
     }
     const now = read();
-    reading = accessTsc();
     const expected = lastReading + Number(reading - lastReadingTsc) * ticksPerTsc;
     const missing = Math.round((expected - now) / reload);
     if (missing > 0) last = now + missing * reload;
@@ -117,7 +117,6 @@ export function createPitClock({ pit, isRequested, accessTsc, tscFrequency, epoc
     readingTsc: () => reading,
     now: () => {
       const now = read();
-      reading = accessTsc();
       return instant(epoch + toNanos(ticks(BigInt(now))));
     },
     onTick,

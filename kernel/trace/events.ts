@@ -19,6 +19,7 @@ import {
 } from './event.ts';
 
 const TIMER_NAME = oneOf('pit', 'hpet', 'lapic');
+const CLOCK_NAME = oneOf('pit', 'tsc', 'hpet', 'pm-timer');
 
 export const EVENTS = {
   // ---- the kernel's own life
@@ -97,6 +98,66 @@ export const EVENTS = {
     ['provenance', oneOf('enumerated', 'architectural', 'measured')],
     ['source', TEXT],
     ['uncertainty-ppb', REAL],
+  ]),
+
+  // ---- time
+  /** Which part the machine's time is made of, and why. */
+  timeSelected: defineEvent(23, 'time.selected', 'info', [
+    ['what', oneOf('clock', 'timer', 'watch')],
+    ['name', TEXT],
+    ['reason', TEXT],
+  ]),
+  /** What the hardware timer can do, found by measuring. */
+  timerBounds: defineEvent(24, 'time.timer', 'info', [
+    ['timer', TIMER_NAME],
+    ['route', TEXT],
+    ['min', NANOS],
+    ['max', NANOS],
+    ['lead', NANOS],
+  ]),
+  /** Interrupts of the PIT clock that were lost, for which it makes up. */
+  ticksLost: defineEvent(25, 'clock.ticks-lost', 'warn', [
+    ['clock', CLOCK_NAME],
+    ['count', COUNT],
+  ]),
+  /** The clock watch: the two clocks disagree. */
+  clockWatch: defineEvent(26, 'clock.watch', 'error', [
+    ['clock', CLOCK_NAME],
+    ['against', CLOCK_NAME],
+    ['verdict', oneOf('drift', 'step', 'stopped')],
+    ['offset', NANOS],
+    ['rate-ppb', REAL],
+  ]),
+  /** Two clocks over the same time. */
+  clockCompared: defineEvent(27, 'clock.compared', 'info', [
+    ['clock', CLOCK_NAME],
+    ['against', CLOCK_NAME],
+    ['elapsed', NANOS],
+    ['offset', NANOS],
+    ['drift-ppb', REAL],
+    ['read', NANOS],
+  ]),
+  /** Lateness of one-shots, from the deadline to the stub's stamp. */
+  timerLateness: defineEvent(28, 'timer.lateness', 'info', [
+    ['timer', TIMER_NAME],
+    ['count', COUNT],
+    ['min', NANOS],
+    ['max', NANOS],
+    ['needless', COUNT],
+  ]),
+  /** Two references' measurements of one counter. */
+  calibrationAgreement: defineEvent(29, 'calibration.agreement', 'info', [
+    ['counter', TEXT],
+    ['first', TEXT],
+    ['second', TEXT],
+    ['difference-ppb', REAL],
+    ['verdict', oneOf('agree', 'disagree', 'alone')],
+  ]),
+  /** What limits the TSC as a clock. */
+  tscLimits: defineEvent(30, 'machine.tsc', 'info', [
+    ['invariant', FLAG],
+    ['in-halt', oneOf('runs', 'stops', 'untested')],
+    ['cpus', COUNT],
   ]),
 
   // ---- the demonstration: a timer that interrupts periodically

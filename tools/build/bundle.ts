@@ -23,7 +23,10 @@ export interface Bundle {
 /** The program that the runtime (boot/engine.c) starts. */
 const KERNEL_PROGRAM = 'kernel';
 /** Programs that the kernel itself loads when it needs them (shims.loadProgram). */
-const PROGRAMS: Readonly<Record<string, string>> = { console: join('kernel', 'console', 'console.ts') };
+const PROGRAMS: Readonly<Record<string, string>> = {
+  console: join('kernel', 'console', 'console.ts'),
+  demonstration: join('kernel', 'demonstration', 'demonstration.ts'),
+};
 const EXPORTS = 'chronovisor';
 const PRECOMPILE_LIMIT_MS = 60_000;
 

@@ -1,5 +1,6 @@
 /** What the demonstration's records say of each timer. Computed from the single interrupts, not from the kernel's own sums. */
 import type { RecordOf, TraceRecord } from '../../kernel/trace/events.ts';
+import { alignColumns } from './table.ts';
 import { histogram, histogramLines, showNanos, statistics, type Statistics } from './statistics.ts';
 
 export interface TimerReport {
@@ -68,10 +69,7 @@ function tableWith({ digits, gap }: Layout, reports: readonly TimerReport[]): st
       show(latencies.jitter),
     ]),
   ];
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join(gap),
-  );
+  return alignColumns(rows, gap);
 }
 
 const BINS = 12;

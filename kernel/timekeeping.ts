@@ -1,0 +1,262 @@
+/**
+ * The machine's time, composed: its clock, its timer and the kernel timers on both. Hardware enters as `Machine` has found
+ * it; the rules are in time/selection.ts.
+ */
+import { PIT_IRQ } from './drivers/pit-8254.ts';
+import type { InterruptHandler } from './interrupts/dispatcher.ts';
+import type { InterruptLine } from './interrupts/router.ts';
+import { VECTOR } from './interrupts/vectors.ts';
+import type { Machine } from './machine.ts';
+import { createClockWatch } from './time/clock-watch.ts';
+import { createCounterClock } from './time/counter-clock.ts';
+import { hertz } from './time/frequency.ts';
+import type { ClockName, HwClock } from './time/hw-clock.ts';
+import { createHwTimer, type ExpiryHandler, type HwTimer, type TimerName } from './time/hw-timer.ts';
+import { createKernelTimers, type KernelTimers } from './time/kernel-timers.ts';
+import { hpetOneShot, localApicOneShot, pitOneShot, type OneShot } from './time/one-shot.ts';
+import { createPitClock } from './time/pit-clock.ts';
+import { selectTime, type TimeFacts, type Wish } from './time/selection.ts';
+import { instant, micros, millis, nanos } from './time/units.ts';
+import { EVENTS } from './trace/events.ts';
+
+export interface Timekeeping {
+  readonly clock: HwClock;
+  readonly timerName: TimerName;
+  readonly timers: KernelTimers;
+  /** Waits for interrupts and handles them; expired timers run in it. */
+  wait(): void;
+  /** The clock's instant of a TSC value, by which deadlines and stamps of interrupts are compared. */
+  toInstant(tsc: bigint): bigint;
+}
+
+export type TimekeepingResult =
+  { readonly ok: true; readonly timekeeping: Timekeeping } | { readonly ok: false; readonly problems: readonly string[] };
+
+/** An interrupt has to be seen to arrive within this time of the TSC, and so many polls: on a busy host the machine may stand for long. */
+const ARRIVAL = millis(20);
+const ARRIVAL_POLLS = 20_000;
+
+/** A clock that this machine has: see `timeFacts`. It stands after `stop`, if that is needed to free what it uses. @throws Error if the PIT's interrupt arrives nowhere */
+export function createClock(machine: Machine, name: ClockName): HwClock & { stop(): void } {
+  const stop = (): void => undefined;
+  const { shims, hpet, pmTimer, pit, tscFrequency, now } = machine;
+  const { accessTsc } = shims;
+  switch (name) {
+    case 'tsc':
+      return { ...createCounterClock('tsc', { name, frequency: tscFrequency, width: 64, read: shims.rdtsc }, now()), stop };
+    case 'hpet':
+      return {
+        ...createCounterClock('hpet', { name, frequency: hpet!.frequency, width: hpet!.width, read: hpet!.counter }, now(), accessTsc),
+        stop,
+      };
+    case 'pm-timer': {
+      const { frequency, width, counter } = pmTimer!;
+      return { ...createCounterClock('pm-timer', { name, frequency, width, read: () => BigInt(counter()) }, now(), accessTsc), stop };
+    }
+    case 'pit': {
+      let onTick: InterruptHandler = () => undefined;
+      let arrived = 0;
+      const line = findLine(
+        machine,
+        (attempt) =>
+          machine.router.connectIsa(
+            PIT_IRQ,
+            (taken) => {
+              arrived++;
+              onTick(taken);
+            },
+            attempt,
+          ),
+        () => pit!.armPeriodic(1193),
+        () => arrived >= 2,
+      );
+      if (!line) throw new Error('clock pit: its interrupt arrives nowhere');
+      const clock = createPitClock({
+        pit: pit!,
+        isRequested: line.isRequested,
+        accessTsc,
+        tscFrequency,
+        epoch: now(),
+        onLost: (count) => machine.trace.record(EVENTS.ticksLost, 'pit', count),
+      });
+      onTick = clock.onTick;
+      return {
+        ...clock,
+        stop: () => {
+          onTick = () => undefined;
+          pit!.stop();
+          // What is on its way still has a handler.
+          machine.dispatcher.pollAndDispatch();
+          line.disconnect();
+        },
+      };
+    }
+  }
+}
+
+/** Tries the ways that an interrupt can go until one is seen to arrive. */
+function findLine(
+  machine: Machine,
+  connect: (attempt: number) => InterruptLine | undefined,
+  provoke: () => void,
+  hasArrived: () => boolean,
+): InterruptLine | undefined {
+  const { dispatcher, trace, now } = machine;
+  for (let attempt = 0; ; attempt++) {
+    const line = connect(attempt);
+    if (!line) return undefined;
+    line.enable();
+    provoke();
+    const limit = now() + ARRIVAL;
+    for (let poll = 0; !hasArrived() && (poll < ARRIVAL_POLLS || now() < limit); poll++) dispatcher.pollAndDispatch();
+    if (hasArrived()) return line;
+    line.disconnect();
+    trace.record(EVENTS.warning, `${line.route}: an interrupt that was to arrive this way did not`);
+  }
+}
+
+/** I/O APIC input that the HPET shares with nobody: legacy replacement silences PIT and RTC. */
+const ownInput = ({ hpet, router }: Machine): number | undefined => hpet && router.pickGsi(hpet.routes & ~0xffff);
+
+interface TimerParts {
+  readonly oneShot: OneShot;
+  connect(handler: InterruptHandler, attempt: number): InterruptLine | undefined;
+}
+
+function timerParts(machine: Machine, name: TimerName): TimerParts {
+  const { shims, pit, hpet, localApic, localApicFrequency, router, dispatcher } = machine;
+  const { accessTsc } = shims;
+  switch (name) {
+    case 'pit':
+      return {
+        oneShot: pitOneShot(pit!, accessTsc),
+        connect: (handler, attempt) => router.connectIsa(PIT_IRQ, handler, attempt),
+      };
+    case 'hpet': {
+      const own = ownInput(machine);
+      return {
+        oneShot: hpetOneShot(hpet!, own ?? 'legacy', accessTsc),
+        connect: (handler, attempt) =>
+          own === undefined ? router.connectIsa(PIT_IRQ, handler, attempt) : attempt === 0 ? router.connectGsi(own, handler) : undefined,
+      };
+    }
+    case 'lapic':
+      return {
+        oneShot: localApicOneShot(localApic!, localApicFrequency!, VECTOR.LOCAL_TIMER, accessTsc),
+        connect: (handler, attempt) => {
+          if (attempt > 0) return undefined;
+          dispatcher.setHandler(VECTOR.LOCAL_TIMER, handler, localApic!.endOfInterrupt);
+          return {
+            vector: VECTOR.LOCAL_TIMER,
+            route: 'local vector table',
+            enable: () => undefined,
+            isRequested: () => localApic!.isRequested(VECTOR.LOCAL_TIMER),
+            disconnect: () => dispatcher.removeHandler(VECTOR.LOCAL_TIMER),
+          };
+        },
+      };
+  }
+}
+
+/** A timer that this machine has, seen to interrupt. @throws Error if its interrupt arrives nowhere */
+export function createTimer(machine: Machine, name: TimerName, clock: HwClock, onExpire: ExpiryHandler): HwTimer & { stop(): void } {
+  const { trace, tscFrequency, dispatcher } = machine;
+  const { oneShot, connect } = timerParts(machine, name);
+  let isProven = false;
+  const timer = createHwTimer({
+    clock,
+    oneShot,
+    tscFrequency,
+    poll: dispatcher.pollAndDispatch,
+    onExpire: (taken) => {
+      if (isProven) onExpire(taken);
+      isProven = true;
+    },
+  });
+  const line = findLine(
+    machine,
+    (attempt) => connect(timer.onInterrupt, attempt),
+    () => timer.arm(instant(clock.now() + micros(100))),
+    () => isProven,
+  );
+  if (!line) throw new Error(`timer ${name}: its interrupt arrives nowhere`);
+  trace.record(EVENTS.timerBounds, name, line.route, timer.minInterval, timer.maxInterval, timer.lead);
+  return {
+    ...timer,
+    stop: () => {
+      // The line first: when the HPET gives IRQ 0 back, a PIT whose time has passed fires at once.
+      line.disconnect();
+      timer.disarm();
+      if (name === 'hpet') machine.hpet!.stop();
+    },
+  };
+}
+
+export function timeFacts(machine: Machine): TimeFacts {
+  const { cpu, hpet, pmTimer, pit, localApic, localApicFrequency, tscFrequency, tscInHalt, cpus } = machine;
+  const absent = 'the machine has none, see machine.absent';
+  const noTsc = !cpu.hasTsc
+    ? 'the CPU has none'
+    : tscFrequency.provenance === 'architectural'
+      ? 'there is nothing to measure it against'
+      : tscInHalt === 'stops'
+        ? 'it stops in HLT'
+        : undefined;
+  const noLocalApic = localApic && localApicFrequency && hertz(localApicFrequency) > 0n ? undefined : absent;
+  return {
+    cpus,
+    clocks: { tsc: noTsc, hpet: hpet ? undefined : absent, 'pm-timer': pmTimer ? undefined : absent, pit: pit ? undefined : absent },
+    hpetSilencesPit: ownInput(machine) === undefined,
+    timers: { lapic: noLocalApic, hpet: hpet ? undefined : absent, pit: pit ? undefined : absent },
+  };
+}
+
+/** Chooses, creates and starts clock, timer, kernel timers and the watch over the clock. */
+export function createTimekeeping(machine: Machine, wish: Wish): TimekeepingResult {
+  const { trace, dispatcher } = machine;
+  const selection = selectTime(timeFacts(machine), wish);
+  if (!selection.ok) return selection;
+  const { watch: against } = selection;
+  trace.record(EVENTS.timeSelected, 'clock', selection.clock.name, selection.clock.reason);
+  trace.record(EVENTS.timeSelected, 'timer', selection.timer.name, selection.timer.reason);
+  trace.record(
+    EVENTS.timeSelected,
+    'watch',
+    against ?? 'none',
+    against ? 'compared with the clock at run time' : 'no other clock to compare with',
+  );
+
+  const clock = createClock(machine, selection.clock.name);
+  const origin = clock.now() - machine.toInstant(clock.readingTsc());
+  const timers = createKernelTimers({
+    clock,
+    createHwTimer: (onExpire) => createTimer(machine, selection.timer.name, clock, onExpire),
+  });
+  const watch =
+    against &&
+    createClockWatch({
+      clock,
+      against: createClock(machine, against),
+      onVerdict: ({ verdict, which, offset, ratePpb }) =>
+        trace.record(EVENTS.clockWatch, which, which === clock.name ? against : clock.name, verdict, offset, ratePpb),
+    });
+  // Also keeps a narrow counter from wrapping unseen.
+  const beat = watch ? watch.interval : nanos(clock.reach / 4n);
+  if (watch || (clock.width < 64 && clock.name !== 'pit'))
+    timers.armPeriodic(instant(clock.now() + beat), beat, watch ? watch.look : () => undefined);
+  return {
+    ok: true,
+    timekeeping: {
+      clock,
+      timerName: selection.timer.name,
+      timers,
+      wait: watch
+        ? () => {
+            dispatcher.waitAndDispatch();
+            watch.look();
+          }
+        : dispatcher.waitAndDispatch,
+      toInstant: (tsc) => machine.toInstant(tsc) + origin,
+    },
+  };
+}
