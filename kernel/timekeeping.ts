@@ -184,9 +184,11 @@ export function createTimer(machine: Machine, name: TimerName, clock: HwClock, o
   return {
     ...timer,
     stop: () => {
-      // The line first: when the HPET gives IRQ 0 back, a PIT whose time has passed fires at once.
-      line.disconnect();
       timer.disarm();
+      // What is on its way still has a handler.
+      dispatcher.pollAndDispatch();
+      // Before the HPET gives IRQ 0 back: a PIT whose time has passed then fires at once.
+      line.disconnect();
       if (name === 'hpet') machine.hpet!.stop();
     },
   };

@@ -85,7 +85,8 @@ export function createClockWatch({ clock, against, onVerdict, interval = millis(
       onVerdict({ verdict: 'stopped', which: stands.name, offset, ratePpb: byAgainst > 0n ? rateOf(offset, byAgainst) : Infinity });
       return;
     }
-    const beyond = (offset < 0n ? -offset : offset) - uncertain;
+    const size: bigint = offset;
+    const beyond = (size < 0n ? -size : size) - uncertain;
     const isBeyond = beyond > 0n && Number(beyond) * 1e6 > limitPpm * Number(byAgainst);
     const confirming = suspicion;
     suspicion = undefined;

@@ -11,9 +11,9 @@ const FOREVER = nanos(1n << 62n);
 
 /**
  * @param epoch what the clock shows now
- * @param readingTsc TSC of the counter's last reading, see HwClock; not needed if the counter is the TSC
+ * @param accessTsc TSC of the last access to a device, right after a reading of the counter; not given if the counter is the TSC
  */
-export function createCounterClock(name: ClockName, counter: ReferenceCounter, epoch: Instant, readingTsc?: () => bigint): HwClock {
+export function createCounterClock(name: ClockName, counter: ReferenceCounter, epoch: Instant, accessTsc?: () => bigint): HwClock {
   const { frequency, width, read } = counter;
   const toNanos = createTickScale(frequency);
   const wrap = ((NANOS_PER_SECOND * frequency.denominator) << BigInt(width)) / frequency.numerator;
@@ -24,6 +24,7 @@ export function createCounterClock(name: ClockName, counter: ReferenceCounter, e
       : undefined;
   const start = read();
   let last = start;
+  let reading = accessTsc?.() ?? start;
   let elapsed = 0n;
 
   /** Modulo the width: a wrap is a step like any other, and no step is negative. */
@@ -31,6 +32,7 @@ export function createCounterClock(name: ClockName, counter: ReferenceCounter, e
     const value = read();
     elapsed += BigInt.asUintN(width, value - last);
     last = value;
+    reading = accessTsc?.() ?? value;
     return instant(epoch + toNanos(ticks(elapsed)));
   }
 
@@ -44,13 +46,14 @@ export function createCounterClock(name: ClockName, counter: ReferenceCounter, e
     let value = read();
     if ((value - last) >> SUSPICIOUS_BITS !== 0n) value = readAgain();
     last = value;
+    reading = accessTsc?.() ?? value;
     return instant(epoch + (wholeNanos === undefined ? toNanos(ticks(value - start)) : (value - start) * wholeNanos));
   }
   /** The same where a tick is a nanosecond: the engine is spared a call. Such a counter is the TSC, which is read at one stroke. */
   const offset = epoch - start;
   function readWideNanos(): Instant {
     const value = read();
-    if (value > last) last = value;
+    if (value > last) reading = last = value;
     return instant(last + offset);
   }
   const isNanos = name === 'tsc' && frequency.numerator === NANOS_PER_SECOND * frequency.denominator;
@@ -61,7 +64,7 @@ export function createCounterClock(name: ClockName, counter: ReferenceCounter, e
     width,
     resolution: nanos((NANOS_PER_SECOND * frequency.denominator + frequency.numerator - 1n) / frequency.numerator),
     reach: wrap < FOREVER ? nanos(wrap) : FOREVER,
-    readingTsc: readingTsc ?? (() => last),
+    readingTsc: () => reading,
     now: width < 64 ? readNarrow : isNanos ? readWideNanos : readWide,
   };
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import type { ClockName } from './hw-clock.ts';
-import type { TimerName } from './hw-timer.ts';
 import { CLOCK_NAMES, selectTime, TIMER_NAMES, type Selection, type TimeFacts, type Wish } from './selection.ts';
 
 function factsOf(cpus: number, lacks: Partial<Record<ClockName | 'lapic', string>> = {}, hpetSilencesPit = false): TimeFacts {

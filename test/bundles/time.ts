@@ -1,0 +1,233 @@
+/**
+ * The machine's time as `clock=` and `timer=` choose it, put to the test: `test=` names what is done, `count=` how often. What a
+ * lying device would do is done by `lie=`, which bends what the shims read of it.
+ */
+import { EXIT } from '../../kernel/hw/exit.ts';
+import type { Shims } from '../../kernel/hw/shims.ts';
+import { findMachine, openTrace, type Machine } from '../../kernel/machine.ts';
+import { instant, millis, nanos } from '../../kernel/time/units.ts';
+import { createClock, createTimekeeping, createTimer, timeFacts, type Timekeeping } from '../../kernel/timekeeping.ts';
+import type { ClockName } from '../../kernel/time/hw-clock.ts';
+import type { TimerName } from '../../kernel/time/hw-timer.ts';
+import { selectTime, TIMER_NAMES } from '../../kernel/time/selection.ts';
+import { parseCommandLine } from '../../kernel/command-line.ts';
+import { EVENTS } from '../../kernel/trace/events.ts';
+import { createRandom } from '../../kernel/testing/random.ts';
+
+const CLOCKS: readonly ClockName[] = ['tsc', 'hpet', 'pm-timer', 'pit'];
+const OWN_WORDS = ['test', 'lie', 'seed', 'longest'];
+const HPET_COUNTER = 0xfed0_00f0;
+
+/** Shims that lie from `from` (TSC) on. */
+function lying(shims: Shims, lie: string | undefined, from: bigint): Shims {
+  const bent = { ...shims };
+  const since = (tsc: bigint): bigint => (tsc > from ? tsc - from : 0n);
+  if (lie === 'tsc-fast') bent.rdtsc = () => ((tsc) => tsc + since(tsc) / 1000n)(shims.rdtsc());
+  if (lie === 'tsc-step') bent.rdtsc = () => ((tsc) => (tsc > from ? tsc + 5_000_000n : tsc))(shims.rdtsc());
+  if (lie === 'tsc-stops') bent.rdtsc = () => ((tsc) => (tsc > from ? from : tsc))(shims.rdtsc());
+  if (lie === 'hpet-slow') {
+    // From the start: what is measured against it is wrong.
+    bent.mmioRead64 = (address) => (address === HPET_COUNTER ? (shims.mmioRead64(address) * 9n) / 10n : shims.mmioRead64(address));
+  }
+  if (lie === 'hpet-stops') {
+    const stood = { at: 0n };
+    bent.mmioRead64 = (address) => {
+      const value = shims.mmioRead64(address);
+      if (address !== HPET_COUNTER || shims.rdtsc() < from) return value;
+      if (stood.at === 0n) stood.at = value;
+      return stood.at;
+    };
+  }
+  return bent;
+}
+
+export function main(real: Shims): void {
+  const words = real.commandLine().split(' ');
+  const word = (name: string): string | undefined => words.find((text) => text.startsWith(`${name}=`))?.slice(name.length + 1);
+  const parsed = parseCommandLine(words.filter((text) => !OWN_WORDS.some((name) => text.startsWith(`${name}=`))).join(' '));
+  if (!parsed.ok) throw new Error(parsed.problems.join('; '));
+  const { clock, timer, count, idle } = parsed.value;
+  // Lies begin two virtual seconds after the start: the machine has been measured by then.
+  const shims = lying(real, word('lie'), real.entryTsc() + 2_000_000_000n);
+  const { trace, uart } = openTrace(shims, { serial: 'off', frames: 'auto' });
+  const machine = findMachine(shims, trace, uart, idle);
+  const report = (name: string, value: number, unit = 'ns'): void => trace.record(EVENTS.benchmark, name, value, unit);
+  const test = word('test');
+  const random = createRandom(Number(word('seed') ?? 1));
+
+  if (test === 'pairs') {
+    testPairs(machine, random, report);
+  } else if (test === 'clocks') {
+    testClocks(machine, count, report);
+  } else if (test === 'timer') {
+    const name = timer as TimerName;
+    const hwClock = createClock(machine, clock as ClockName);
+    const origin = hwClock.now() - machine.toInstant(hwClock.readingTsc());
+    let expired = 0;
+    let late = 0;
+    let deadline = instant(0n);
+    const hwTimer = createTimer(machine, name, hwClock, (taken) => {
+      expired++;
+      late = Number(machine.toInstant(taken) + origin - deadline);
+    });
+    const least = Number(hwTimer.minInterval);
+    let min = Infinity;
+    let max = -Infinity;
+    const { now } = hwClock;
+    const { arm } = hwTimer;
+    function expire(interval: bigint): number {
+      const before = expired;
+      arm((deadline = instant(now() + interval)));
+      while (expired === before) machine.dispatcher.waitAndDispatch();
+      return late;
+    }
+    for (let index = 0; index < count; index++) {
+      // Evenly on a logarithmic scale, up to 200 ms.
+      const lateness = expire(BigInt(Math.ceil(least * Math.pow(200e6 / least, random.integer(1 << 20) / (1 << 20)))));
+      if (lateness < min) min = lateness;
+      if (lateness > max) max = lateness;
+    }
+    report(`timer.${name}.lateness_min_ns`, min);
+    report(`timer.${name}.lateness_max_ns`, max);
+    report(`timer.${name}.min_interval_ns`, least);
+    for (const seconds of [1, 10, 100])
+      if (seconds <= Number(word('longest') ?? 1))
+        report(`timer.${name}.wait_${seconds}s_lateness_ns`, expire(BigInt(seconds) * 1_000_000_000n));
+    report(`timer.${name}.past_ns`, expire(-1_000_000n) - 1_000_000);
+    hwTimer.stop();
+  } else {
+    const created = createTimekeeping(machine, { clock, timer });
+    if (!created.ok) {
+      trace.record(EVENTS.kernelExit, EXIT.FAILED, created.problems.join('; '));
+      trace.flush();
+      return shims.exit(EXIT.FAILED);
+    }
+    if (test === 'beat') testBeat(created.timekeeping, count, report);
+    if (test === 'watch') waitFor(created.timekeeping, millis(4_000), real);
+    if (test === 'arming') testArming(machine, created.timekeeping, report);
+  }
+  trace.flush();
+  shims.exit(EXIT.OK);
+}
+
+/** Each pair of clock and timer that the rules allow on this machine: some one-shots, one of them in the past, one chained on 16 bits. */
+function testPairs(machine: Machine, random: ReturnType<typeof createRandom>, report: Report): void {
+  const facts = timeFacts(machine);
+  for (const clockName of CLOCKS) {
+    for (const timerName of TIMER_NAMES) {
+      if (!selectTime(facts, { clock: clockName, timer: timerName }).ok) continue;
+      const clock = createClock(machine, clockName);
+      const origin = clock.now() - machine.toInstant(clock.readingTsc());
+      let lateness = NaN;
+      let deadline = instant(0n);
+      const timer = createTimer(machine, timerName, clock, (taken) => {
+        lateness = Number(machine.toInstant(taken) + origin - deadline);
+      });
+      let min = Infinity;
+      let max = -Infinity;
+      const least = Number(timer.minInterval);
+      for (const interval of [...Array.from({ length: 20 }, () => least + random.integer(3_000_000)), 120_000_000]) {
+        timer.arm((deadline = instant(clock.now() + BigInt(interval))));
+        while (timer.isArmed()) machine.dispatcher.waitAndDispatch();
+        if (lateness < min) min = lateness;
+        if (lateness > max) max = lateness;
+      }
+      timer.arm(instant(0n));
+      while (timer.isArmed()) machine.dispatcher.waitAndDispatch();
+      timer.stop();
+      clock.stop();
+      const { trace } = machine;
+      trace.record(EVENTS.timerLateness, timerName, 21, nanos(BigInt(min)), nanos(BigInt(max)), 0);
+      report(`pair.${clockName}.${timerName}.min`, min);
+      report(`pair.${clockName}.${timerName}.max`, max);
+      trace.flush();
+    }
+  }
+}
+
+/** Waits by the real TSC: the clock may lie. */
+function waitFor({ wait }: Timekeeping, duration: bigint, { rdtsc }: Shims): void {
+  for (const end = rdtsc() + duration; rdtsc() < end;) wait();
+}
+
+type Report = (name: string, value: number, unit?: string) => void;
+
+/** `count` times 10,000 readings of each clock, for 900 us at a time with interrupts off; then its drift over `count` seconds. */
+function testClocks(machine: Machine, count: number, report: Report): void {
+  const facts = timeFacts(machine);
+  const { dispatcher, toInstant, shims } = machine;
+  const clocks = CLOCKS.filter((name) => facts.clocks[name] === undefined).map((name) => createClock(machine, name));
+  for (const { name, now } of clocks) {
+    let backward = 0;
+    let last = now();
+    const start = shims.rdtsc();
+    for (let done = 0; done < count * 10_000;) {
+      for (const end = shims.rdtsc() + 900_000n; shims.rdtsc() < end; done++) {
+        const value = now();
+        if (value < last) backward++;
+        last = value;
+      }
+      dispatcher.pollAndDispatch();
+    }
+    report(`clock.${name}.backward_steps`, backward, 'steps');
+    report(`clock.${name}.read_loop_ns`, Number(toInstant(shims.rdtsc()) - toInstant(start)) / (count * 10_000));
+  }
+  const read = () =>
+    clocks.map(({ now, readingTsc }) => {
+      const value = now();
+      return { value, tsc: toInstant(readingTsc()) };
+    });
+  const starts = read();
+  const beats = createTimer(machine, 'lapic', clocks[0]!, () => undefined);
+  for (let second = 0; second < count; second++) {
+    beats.arm(instant(clocks[0]!.now() + millis(1000)));
+    while (beats.isArmed()) dispatcher.waitAndDispatch();
+    clocks.forEach(({ now }) => now());
+  }
+  const ends = read();
+  clocks.forEach(({ name }, index) => {
+    const elapsed = ends[index]!.tsc - starts[index]!.tsc;
+    const offset = ends[index]!.value - starts[index]!.value - elapsed;
+    report(`clock.${name}.drift_ppm`, (Number(offset) * 1e6) / Number(elapsed), 'ppm');
+  });
+}
+
+/** A periodic kernel timer: by how much the last of `count` x 10 periods of 1 ms is late against the first. */
+function testBeat({ clock, timers, timerName, wait, toInstant }: Timekeeping, count: number, report: Report): void {
+  const total = count * 10;
+  let index = 0;
+  let missed = 0;
+  let worst = -Infinity;
+  let least = Infinity;
+  let last = 0;
+  const first = instant(clock.now() + millis(2));
+  const beat = timers.armPeriodic(first, millis(1), (deadline, skipped, taken) => {
+    const nominal = first + BigInt(index) * millis(1);
+    if (deadline !== nominal) missed++;
+    index += 1 + skipped;
+    last = Number(toInstant(taken) - nominal);
+    if (last > worst) worst = last;
+    if (last < least) least = last;
+  });
+  while (index < total) wait();
+  beat.cancel();
+  report(`timer.${timerName}.beats_missed`, missed + timers.missed(), 'periods');
+  report(`timer.${timerName}.beat_lateness_min_ns`, least);
+  report(`timer.${timerName}.beat_lateness_max_ns`, worst);
+  report(`timer.${timerName}.drift_ns`, last);
+}
+
+function testArming({ shims, toInstant }: Machine, { clock, timers }: Timekeeping, report: Report): void {
+  const random = createRandom(11);
+  const own = timers.createTimer(() => undefined);
+  let queued = 0;
+  for (const wanted of [10, 1_000]) {
+    for (; queued < wanted; queued++)
+      timers.armOneShot(instant(clock.now() + 3_600_000_000_000n + BigInt(random.integer(1 << 30))), () => undefined);
+    const deadlines = Array.from({ length: 100 }, () => instant(clock.now() + 3_600_000_000_000n + BigInt(random.integer(1 << 30))));
+    const start = shims.rdtsc();
+    for (const deadline of deadlines) own.arm(deadline);
+    report(`ktimer.arm_ns.${wanted}`, Number(toInstant(shims.rdtsc()) - toInstant(start)) / deadlines.length);
+  }
+  report('ktimer.pending', timers.pending(), 'timers');
+}
