@@ -89,6 +89,31 @@ describe('kernel timers', () => {
   });
 });
 
+describe('uses of time', () => {
+  it.each(['pc', 'q35'] as const)('on %s: intervals of RTC interrupts, an output signal, absolute time', async (machine) => {
+    const run = await boot({ bundle: BUNDLE, machine, append: 'test=events', name: `time-events-${machine}` });
+    expect(run).toHold();
+    const [recorded] = run.of('interval.recorded');
+    // 1024 Hz: 976,562.5 ns.
+    expect(recorded!.fields).toMatchObject({ source: 'rtc', count: 200, mean: 976_562n });
+    expect(recorded!.fields.min).toBeGreaterThanOrEqual(976_561n);
+    expect(recorded!.fields.max).toBeLessThanOrEqual(976_564n);
+
+    const edges = run.series('output.edge', ({ nominal, written }) => written - nominal);
+    expect(edges).toHaveCount(400);
+    expect(edges).toStayWithin(-5n, 50n);
+    expect(run.series('output.edge', ({ nominal }) => nominal)).toHavePeriod(250_000n, 1n);
+    const figures = figuresOf(run);
+    expect(figures.get('output.wrong_levels')).toBe(0);
+
+    // The machine's real-time clock starts with it, some milliseconds of firmware before the kernel does.
+    const firmware = figures.get('wall.since_2026_ns')! - figures.get('wall.since_boot_ns')!;
+    expect(firmware).toBeGreaterThan(0);
+    expect(firmware).toBeLessThan(50_000_000);
+    expect(figures.get('wall.uncertainty_ns')).toBeLessThan(20_000);
+  });
+});
+
 describe('the rules', () => {
   const demonstration = (append: string, options: Parameters<typeof boot>[0] = {}): Promise<BootedRun> =>
     boot({ append: `count=2 ${append}`, ...options });

@@ -160,6 +160,23 @@ export const EVENTS = {
     ['cpus', COUNT],
   ]),
 
+  /** An edge of a timed output signal: when it was to be, and the TSC right after the access that made it. */
+  outputEdge: defineEvent(31, 'output.edge', 'debug', [
+    ['output', TEXT],
+    ['index', COUNT],
+    ['level', COUNT],
+    ['nominal', STAMP],
+    ['written', STAMP],
+  ]),
+  /** Intervals between external events. */
+  intervalsRecorded: defineEvent(38, 'interval.recorded', 'info', [
+    ['source', TEXT],
+    ['count', COUNT],
+    ['min', NANOS],
+    ['max', NANOS],
+    ['mean', NANOS],
+  ]),
+
   // ---- the demonstration: a timer that interrupts periodically
   timerStart: defineEvent(32, 'timer.start', 'info', [
     ['timer', TIMER_NAME],

@@ -4,7 +4,12 @@
  */
 import { EXIT } from '../../kernel/hw/exit.ts';
 import type { Shims } from '../../kernel/hw/shims.ts';
+import { RTC_BASE, RTC_IRQ, probeRtc } from '../../kernel/drivers/rtc-mc146818.ts';
+import { createPorts } from '../../kernel/hw/ports.ts';
 import { findMachine, openTrace, type Machine } from '../../kernel/machine.ts';
+import { createIntervalRecorder } from '../../kernel/time/interval-recorder.ts';
+import { createTimedOutput } from '../../kernel/time/timed-output.ts';
+import { createWallClock } from '../../kernel/time/wall-clock.ts';
 import { instant, millis, nanos } from '../../kernel/time/units.ts';
 import { createClock, createTimekeeping, createTimer, timeFacts, type Timekeeping } from '../../kernel/timekeeping.ts';
 import type { ClockName } from '../../kernel/time/hw-clock.ts';
@@ -104,6 +109,7 @@ export function main(real: Shims): void {
     }
     if (test === 'beat') testBeat(created.timekeeping, count, report);
     if (test === 'watch') waitFor(created.timekeeping, millis(4_000), real);
+    if (test === 'events') testEvents(machine, created.timekeeping, report);
     if (test === 'arming') testArming(machine, created.timekeeping, report);
   }
   trace.flush();
@@ -230,4 +236,57 @@ function testArming({ shims, toInstant }: Machine, { clock, timers }: Timekeepin
     report(`ktimer.arm_ns.${wanted}`, Number(toInstant(shims.rdtsc()) - toInstant(start)) / deadlines.length);
   }
   report('ktimer.pending', timers.pending(), 'timers');
+}
+
+/** PRTOS's uses of time that need no partitions: intervals of external events, a timed output signal, absolute time. */
+function testEvents(machine: Machine, { clock, timers, wait }: Timekeeping, report: Report): void {
+  const { shims, router, trace } = machine;
+  const probe = probeRtc(createPorts(shims, RTC_BASE, 2), machine.acpi.found ? (machine.acpi.fadt?.centuryIndex ?? 0) : 0);
+  if (!probe.found) throw new Error(`rtc: ${probe.reason}`);
+  const { rtc } = probe;
+
+  const created = createWallClock({ clock, rtc });
+  if (!created.ok) throw new Error(`wall clock: ${created.reason}`);
+  const { wallClock } = created;
+  // QEMU's clock started on 2026-01-01 when the machine did.
+  report('wall.since_2026_ns', Number(wallClock.now() - 1_767_225_600_000_000_000n));
+  report('wall.since_boot_ns', Number(clock.now()));
+  report('wall.uncertainty_ns', Number(wallClock.uncertainty));
+
+  const recorder = createIntervalRecorder((tsc) => nanos(machine.toInstant(tsc) - machine.toInstant(0n)), 64);
+  const line = router.connectIsa(RTC_IRQ, (taken) => {
+    rtc.acknowledge();
+    recorder.edge(taken);
+  });
+  line!.enable();
+  rtc.enablePeriodic(6);
+  for (let edges = 0; edges < 200; edges = recorder.statistics()?.count ?? 0) wait();
+  rtc.disableInterrupts();
+  line!.disconnect();
+  const { count, min, max, mean } = recorder.statistics()!;
+  trace.record(EVENTS.intervalsRecorded, 'rtc', count, min, max, mean);
+
+  // Speaker data, bit 1 of System Control Port B: what a probe on a PC can be connected to.
+  const before = shims.in8(0x61) & 0x0d;
+  let wrong = 0;
+  const origin = clock.now() - machine.toInstant(clock.readingTsc());
+  const bootTsc = shims.entryTsc();
+  const { numerator, denominator } = machine.tscFrequency;
+  const toTsc = (when: bigint): bigint => bootTsc + ((when - origin) * numerator) / (denominator * 1_000_000_000n);
+  const output = createTimedOutput({
+    timers,
+    set: (level) => shims.out8(0x61, before | (level << 1)),
+    accessTsc: shims.accessTsc,
+    toTsc,
+    spinUntil: shims.spinUntil,
+    lead: nanos(30_000n),
+    onEdge: ({ index, level, nominal, written }) => {
+      trace.record(EVENTS.outputEdge, 'speaker', index, level, toTsc(nominal), written);
+      if (((shims.in8(0x61) >> 1) & 1) !== level) wrong++;
+    },
+  });
+  output.start(instant(clock.now() + millis(1)), nanos(250_000n), 400);
+  while (output.isRunning()) wait();
+  report('output.wrong_levels', wrong, 'edges');
+  trace.flush();
 }
