@@ -36,7 +36,7 @@ it('the example of a test passes', () => {
   symlinkSync(join(projectRoot(), 'tools'), join(folder, 'tools'));
   writeFileSync(file, example('test/hpet.test.ts'));
   const vitest = join(projectRoot(), 'node_modules', '.bin', 'vitest');
-  const { status, stdout, stderr } = spawnSync(vitest, ['run', '--root', folder, 'test/hpet.test.ts'], {
+  const { status, stdout, stderr } = spawnSync(vitest, ['run', '--root', folder, '--testTimeout', '50000', 'test/hpet.test.ts'], {
     encoding: 'utf8',
     timeout: 60_000,
   });

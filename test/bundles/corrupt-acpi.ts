@@ -1,5 +1,6 @@
 /** The kernel on a machine whose firmware got a table wrong: a byte of it is changed before the kernel looks. */
 import { discoverAcpi } from '../../kernel/acpi/tables.ts';
+import * as demonstration from '../../kernel/demonstration/demonstration.ts';
 import type { Shims } from '../../kernel/hw/shims.ts';
 import { main as kernelMain } from '../../kernel/main.ts';
 
@@ -13,5 +14,6 @@ export function main(shims: Shims): void {
   const bytes = view(table.address, table.length);
   const last = table.length - 1;
   bytes.setUint8(last, bytes.getUint8(last) ^ 0x40);
-  kernelMain({ ...shims, commandLine: () => rest.join(' ') });
+  // A bundle of its own carries no other programs: the demonstration is part of it.
+  kernelMain({ ...shims, commandLine: () => rest.join(' '), loadProgram: () => demonstration });
 }
