@@ -5,10 +5,8 @@ import { frequency } from './frequency.ts';
 import type { HwClock } from './hw-clock.ts';
 import { instant, nanos } from './units.ts';
 
-const READING = 400n;
-
 /** Two clocks on one time, either of which can be made to lie; every reading takes time. */
-function createBench() {
+function createBench(reading = 400n) {
   let now = 0n;
   let heldUp = (): bigint => 0n;
   const liar = (name: 'tsc' | 'hpet') => {
@@ -23,7 +21,7 @@ function createBench() {
       resolution: nanos(10n),
       reach: nanos(1n << 62n),
       now: () => {
-        now += READING + heldUp();
+        now += reading + heldUp();
         return instant((at() / 10n) * 10n);
       },
       readingTsc: () => 0n,
@@ -80,6 +78,21 @@ describe('the clock watch', () => {
     bench.run(SECOND);
     // The first interval had less of it.
     expect(bench.verdicts.at(-1)!.ratePpb / 1000 / Number(ppm)).toBeCloseTo(1, 2);
+  });
+
+  it.each([1_000n, 2_000n, 4_000n])('tells drift from step also with readings of %i ns', (reading) => {
+    for (const ppm of [200n, -200n, 400n]) {
+      const bench = createBench(reading);
+      bench.run(3n * SECOND);
+      bench.tsc.setRate(ppm);
+      bench.run(2n * SECOND);
+      expect(new Set(bench.verdicts.map(({ verdict }) => verdict))).toEqual(new Set(['drift']));
+    }
+    const bench = createBench(reading);
+    bench.run(3n * SECOND);
+    bench.tsc.step(200_000n);
+    bench.run(2n * SECOND);
+    expect(bench.verdicts.map(({ verdict }) => verdict)).toEqual(['step']);
   });
 
   it.each([1_000_000n, -1_000_000n, 40_000n])('finds a step of %i ns within a second, tells its size, and tells it once', (step) => {

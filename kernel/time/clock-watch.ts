@@ -7,7 +7,8 @@ import { millis, nanos, NANOS_PER_SECOND, type Instant, type Nanos } from './uni
 
 export interface Verdict {
   /**
-   * drift: for an interval and the confirmation after it the clock's rate is beyond the limit. step: only for the interval.
+   * drift: for an interval the clock's rate is beyond the limit, and goes on in the confirmation after it. step: only for the interval.
+   * Both clocks are compared again after that: what lasts is told again.
    * stopped: one of the two stood while the other went on.
    */
   readonly verdict: 'drift' | 'step' | 'stopped';
@@ -69,12 +70,13 @@ export function createClockWatch({ clock, against, onVerdict, interval = millis(
   }
 
   function look(): void {
-    // The other one first; the watched one is asked only to find that the other one stands.
+    // Either may stand.
     if (readAgainst() - base.against < due && readClock() - base.clock < due) return;
     const pair = readPair();
     const byClock = pair.clock - base.clock;
     const byAgainst = pair.against - base.against;
-    const uncertain = pair.width + base.width + clock.resolution + against.resolution;
+    // A midpoint is wrong by half of its width at most.
+    const uncertain = (pair.width + base.width) / 2n + clock.resolution + against.resolution;
     const offset = nanos(byClock - byAgainst);
     base = pair;
 
@@ -92,7 +94,9 @@ export function createClockWatch({ clock, against, onVerdict, interval = millis(
     suspicion = undefined;
     due = interval;
     if (confirming) {
-      onVerdict({ verdict: isBeyond ? 'drift' : 'step', which: clock.name, offset: confirming.offset, ratePpb: confirming.ratePpb });
+      // That the limit was passed is known: this short interval tells whether the rate goes on, or nothing more was gained.
+      const goesOn = Number(offset) / (confirming.ratePpb * Number(byAgainst)) > 0.5 / Number(NANOS_PER_SECOND);
+      onVerdict({ verdict: goesOn ? 'drift' : 'step', which: clock.name, offset: confirming.offset, ratePpb: confirming.ratePpb });
     } else if (isBeyond) {
       suspicion = { offset, ratePpb: rateOf(offset, byAgainst) };
       due = nanos(interval / CONFIRMATION);
