@@ -116,6 +116,20 @@ enum { IST_EXCEPTION = 1, IST_DOUBLE_FAULT, IST_NMI, IST_MACHINE_CHECK, IST_COUN
 /* A stack above a page that is never mapped: running off its end is a fault, not a corruption. */
 struct exception_stack { uint8_t guard[PAGE_SIZE]; uint8_t bytes[STACK_EXCEPTION_SIZE]; };
 
+/* One guest CPU's page: its registers that are not in the VMCB, and how it is to be entered. The layout is TypeScript's too. */
+struct guest {
+    uint64_t rax, rcx, rdx, rbx, unused_rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15;
+    uint64_t dr[4], tsc_aux;
+    uint64_t vmcb, host_vmcb;         /* physical addresses */
+    uint64_t not_before;              /* TSC of the entry */
+    uint64_t entered, left;           /* TSC right before VMRUN, right after #VMEXIT */
+    uint64_t timer_address, timer_value; /* stored right before the entry, unless the address is 0 */
+    uint64_t taken;                   /* interrupts taken since the entry was asked for */
+    uint8_t unused[0x200 - 0xE8];
+    uint8_t fx[512], host_fx[512];
+};
+#define GUESTS_MAX 64
+
 struct cpu {
     struct cpu *self;
     uint32_t taken_count, lost_count;
@@ -128,6 +142,8 @@ struct cpu {
     uint64_t evaluation_end;  /* TSC at which a limited evaluation is stopped, 0 = none */
     uint64_t access_before, access_after; /* TSC around the last port or MMIO access of a shim */
     uint32_t panics;          /* how deep failures are nested */
+    uint32_t guest_count;
+    struct guest *guests[GUESTS_MAX];
     uint32_t number;
     uint64_t gdt[5];
     struct task_state task_state;
@@ -144,6 +160,10 @@ static inline struct cpu *cpu_current(void) { struct cpu *cpu; __asm__("movq %%g
 void interrupts_idle(void);
 void interrupts_idle_awake(void);
 void interrupts_poll(void);
+/* Takes a page of free memory as a guest's: its index, or -1 if it is not free memory or there are GUESTS_MAX already. */
+int guest_open(struct cpu *cpu, uint64_t address);
+/* Runs it until its next #VMEXIT: the exit code. */
+uint32_t guest_enter(struct cpu *cpu, unsigned index);
 int msr_read(uint32_t index, uint64_t *value);
 int msr_write(uint32_t index, uint64_t value);
 

@@ -435,6 +435,41 @@ SHIM(interruptsLost)
     return JS_NewUint32(context, cpu_of(context)->lost_count);
 }
 
+SHIM(interruptsTaken)
+{
+    UNUSED_ARGUMENTS;
+    return JS_NewUint32(context, cpu_of(context)->taken_count);
+}
+
+/* ---- Guests. */
+
+SHIM(openGuest)
+{
+    UNUSED_ARGUMENTS;
+    uint64_t address;
+    if (!get_integer(context, "openGuest", "address", arguments[0], (1ull << 53) - 1, &address))
+        return JS_EXCEPTION;
+    int index = guest_open(cpu_of(context), address);
+    if (index < 0) {
+        char text[128];
+        snprintf(text, sizeof text, "openGuest: 0x%lx is no page of free memory, or there are %d guests already", address, GUESTS_MAX);
+        return JS_ThrowRangeError(context, "%s", text);
+    }
+    return JS_NewInt32(context, index);
+}
+
+SHIM(runGuest)
+{
+    UNUSED_ARGUMENTS;
+    struct cpu *cpu = cpu_of(context);
+    uint64_t index;
+    if (!get_integer(context, "runGuest", "guest", arguments[0], GUESTS_MAX - 1, &index))
+        return JS_EXCEPTION;
+    if (index >= cpu->guest_count)
+        return JS_ThrowRangeError(context, "runGuest: there is no guest %d", (int)index);
+    return JS_NewInt32(context, (int32_t)guest_enter(cpu, (unsigned)index));
+}
+
 /* ---- Boot information. */
 
 SHIM(commandLine)
@@ -619,6 +654,9 @@ static const JSCFunctionListEntry shims[] = {
     ENTRY(interruptVector, 1),
     ENTRY(interruptTsc, 1),
     ENTRY(interruptsLost, 0),
+    ENTRY(interruptsTaken, 0),
+    ENTRY(openGuest, 1),
+    ENTRY(runGuest, 1),
     ENTRY(commandLine, 0),
     ENTRY(entryTsc, 0),
     ENTRY(typescriptTsc, 0),

@@ -5,7 +5,7 @@ import { LEVELS, type Level } from './trace/event.ts';
 
 export interface CommandLine {
   /** What to do once the machine is known. */
-  readonly run: 'demonstration' | 'console' | 'nothing';
+  readonly run: 'demonstration' | 'console' | 'system' | 'nothing';
   /** Least weighty level that goes to COM1 as text, or none. */
   readonly serial: Level | 'off';
   /** Periods of each timer in the demonstration. */
@@ -24,7 +24,7 @@ export type CommandLineResult =
 
 const CLOCKS = ['auto', 'pit', 'tsc', 'hpet', 'pm-timer'] as const;
 const TIMERS = ['auto', 'pit', 'hpet', 'lapic'] as const;
-const RUNS = ['demonstration', 'console', 'nothing'] as const;
+const RUNS = ['demonstration', 'console', 'system', 'nothing'] as const;
 
 /** Collects every problem, not the first only. `heap=` is read by the runtime, before there is TypeScript. */
 export function parseCommandLine(text: string): CommandLineResult {

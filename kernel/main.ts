@@ -9,6 +9,7 @@ import { VERSION } from './version.ts';
 /** Programs of their own, so that a boot which does not need them does not load them (tools/build/bundle.ts, PROGRAMS). */
 type DemonstrationProgram = typeof import('./demonstration/demonstration.ts');
 type ConsoleProgram = typeof import('./console/console.ts');
+type HypervisorProgram = typeof import('./partition/hypervisor.ts');
 
 export function main(shims: Shims): void {
   const started = shims.rdtsc();
@@ -33,6 +34,10 @@ export function main(shims: Shims): void {
     if (!command.ok) exit(EXIT.FAILED, `command line: ${command.problems.join('; ')}`);
     if (command.value.run === 'demonstration') {
       const problems = (shims.loadProgram('demonstration') as DemonstrationProgram).runDemonstration(machine, command.value);
+      if (problems.length > 0) exit(EXIT.FAILED, problems.join('; '));
+    }
+    if (command.value.run === 'system') {
+      const problems = (shims.loadProgram('hypervisor') as HypervisorProgram).runSystem(machine, command.value);
       if (problems.length > 0) exit(EXIT.FAILED, problems.join('; '));
     }
     if (command.value.run === 'console') (shims.loadProgram('console') as ConsoleProgram).runConsole(machine);

@@ -73,6 +73,20 @@ export interface Shims {
   interruptTsc(index: number): bigint;
   /** Interrupts that found the list of taken ones full (64), since boot. Always 0, unless something is badly wrong. */
   interruptsLost(): number;
+  /** How many were taken by the last idle, poll or runGuest. */
+  interruptsTaken(): number;
+
+  /**
+   * Takes a page of free memory as a guest CPU's: its registers and how it is to be entered, laid out as kernel/vm/guest-area.ts
+   * says. Returns the number by which runGuest knows it.
+   */
+  openGuest(address: number): number;
+  /**
+   * VMRUN: loads the guest's registers, waits for the TSC value that its page names, enters, and returns the exit code (32 bits, signed)
+   * after the next #VMEXIT. Interrupts that come while it waits or that end the guest's run are taken, as by idle.
+   * SVM has to be enabled and the VMCB that the page names filled in.
+   */
+  runGuest(guest: number): number;
 
   /** What the loader was given as command line. */
   commandLine(): string;

@@ -15,6 +15,8 @@ export interface Dispatcher {
   waitAndDispatch(): void;
   /** The same for interrupts that are pending, without waiting. */
   pollAndDispatch(): void;
+  /** The same for `count` interrupts that somebody else has taken (Shims.runGuest). */
+  dispatchTaken(count: number): void;
 }
 
 /** How the CPU waits: by HLT, or awake (Shims.idleAwake). */
@@ -67,5 +69,6 @@ export function createDispatcher(shims: Shims, way: IdleWay, onUnexpected: (vect
     },
     waitAndDispatch: () => dispatch(idle()),
     pollAndDispatch: () => dispatch(poll()),
+    dispatchTaken: dispatch,
   };
 }

@@ -58,6 +58,7 @@ function createPc({ ioApics = [[24, 0]], overrides = [PIT_OVERRIDE], hasPic = tr
     waitAndDispatch: () => undefined,
     pollAndDispatch: () => undefined,
     isTaken: () => false,
+    dispatchTaken: () => undefined,
   };
   const router = createRouter({
     dispatcher,

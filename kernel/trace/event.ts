@@ -100,6 +100,16 @@ export const TEXT: FieldType<string> = {
   fromText: (text) => (text.startsWith('"') ? parseQuoted(text) : text),
 };
 
+/** Text that comes as UTF-8 and is sent so: nothing is made of it in the kernel. */
+export const UTF8_TEXT: FieldType<string | Uint8Array, string> = {
+  lane: 'text',
+  // What it is stored as beside the record may be bytes.
+  encode: (value) => value as string,
+  decode: TEXT.decode,
+  toText: TEXT.toText,
+  fromText: TEXT.fromText,
+};
+
 function parseQuoted(text: string): string | undefined {
   try {
     const value: unknown = JSON.parse(text);
@@ -136,7 +146,8 @@ export interface EventDefinition<Name extends string = string, Fields extends Fi
   readonly fields: Fields;
 }
 
-type ValueOf<Type> = Type extends FieldType<infer Value> ? Value : never;
+type ValueOf<Type> = Type extends FieldType<infer Value, infer _> ? Value : never;
+type DecodedOf<Type> = Type extends FieldType<infer _, infer Decoded> ? Decoded : never;
 
 /** The values of an event's fields, in order: what `record` takes. */
 export type ValuesOf<Definition> =
@@ -146,7 +157,7 @@ export type ValuesOf<Definition> =
 
 /** The values of an event's fields, by name: what a parsed record has. */
 export type FieldsOf<Definition> =
-  Definition extends EventDefinition<string, infer Fields> ? { readonly [Pair in Fields[number] as Pair[0]]: ValueOf<Pair[1]> } : never;
+  Definition extends EventDefinition<string, infer Fields> ? { readonly [Pair in Fields[number] as Pair[0]]: DecodedOf<Pair[1]> } : never;
 
 /** @throws RangeError if the definition can't be put on the wire */
 export function defineEvent<const Name extends string, const Fields extends FieldList>(

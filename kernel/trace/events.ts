@@ -2,6 +2,7 @@
  * Every event there is. Tools and kernel are compiled against this one list: an exporter that switches
  * over `TraceRecord['event']` and lacks a new event does not compile. Numbers are never reused.
  */
+import { HEALTH_ACTIONS, HEALTH_EVENTS } from '../partition/system.ts';
 import {
   COUNT,
   defineEvent,
@@ -13,6 +14,7 @@ import {
   STAMP,
   TEXT,
   TICKS,
+  UTF8_TEXT,
   type EventDefinition,
   type FieldsOf,
   type Level,
@@ -215,6 +217,90 @@ export const EVENTS = {
   timerSilent: defineEvent(37, 'timer.silent', 'warn', [
     ['timer', TIMER_NAME],
     ['route', TEXT],
+  ]),
+
+  // ---- partitions
+  partitionCreated: defineEvent(80, 'partition.created', 'info', [
+    ['partition', COUNT],
+    ['name', TEXT],
+    ['program', TEXT],
+    ['memory', COUNT],
+  ]),
+  /** A slot that has ended: when it was to begin, the TSC right before the guest's first entry and right after its last exit. */
+  slotRun: defineEvent(81, 'slot.run', 'debug', [
+    ['partition', COUNT],
+    ['slot', COUNT],
+    ['frame', COUNT],
+    ['nominal', STAMP],
+    ['entered', STAMP],
+    ['left', STAMP],
+  ]),
+  partitionState: defineEvent(82, 'partition.state', 'info', [
+    ['partition', COUNT],
+    ['state', oneOf('ready', 'idle', 'suspended', 'halted')],
+    ['reason', TEXT],
+  ]),
+  healthEvent: defineEvent(83, 'health.event', 'warn', [
+    ['partition', COUNT],
+    ['event', oneOf(...HEALTH_EVENTS)],
+    ['action', oneOf(...HEALTH_ACTIONS)],
+    ['detail', TEXT],
+  ]),
+  /** What a partition writes to its console. */
+  partitionConsole: defineEvent(84, 'partition.console', 'info', [
+    ['partition', COUNT],
+    ['text', UTF8_TEXT],
+  ]),
+  /** What a partition puts into the trace (hypercall TRACE). */
+  partitionTrace: defineEvent(85, 'partition.trace', 'info', [
+    ['partition', COUNT],
+    ['code', TICKS],
+    ['value', TICKS],
+  ]),
+  planSwitched: defineEvent(86, 'plan.switched', 'info', [
+    ['plan', COUNT],
+    ['name', TEXT],
+    ['frame', COUNT],
+  ]),
+  /** A partition was entered later than its slot began by more than the limit. */
+  slotLate: defineEvent(87, 'slot.late', 'warn', [
+    ['partition', COUNT],
+    ['slot', COUNT],
+    ['late', NANOS],
+  ]),
+  /** At the end of a run: how often a partition left for which reason. */
+  exitCounts: defineEvent(88, 'exit.counts', 'info', [
+    ['partition', COUNT],
+    ['reason', TEXT],
+    ['count', COUNT],
+  ]),
+  /** A partition's write to a traced I/O port, dated right after the exit. */
+  portOutput: defineEvent(89, 'port.output', 'debug', [
+    ['partition', COUNT],
+    ['port', HEX],
+    ['value', HEX],
+    ['written', STAMP],
+  ]),
+  systemStarted: defineEvent(90, 'system.started', 'info', [
+    ['name', TEXT],
+    ['epoch', STAMP],
+    ['partitions', COUNT],
+    ['plans', COUNT],
+  ]),
+  /** At the end of a run: a slot's worst cases. */
+  slotWorst: defineEvent(91, 'slot.worst', 'info', [
+    ['partition', COUNT],
+    ['slot', COUNT],
+    ['runs', COUNT],
+    ['start-error-max', NANOS],
+    ['start-error-min', NANOS],
+    ['overruns', COUNT],
+  ]),
+  /** What the kernel took: the lead by which a slot is left before the next one, and its longest stretch between a guest's exit and entry. */
+  systemCosts: defineEvent(92, 'system.costs', 'info', [
+    ['switch-lead', NANOS],
+    ['timer-lead', NANOS],
+    ['longest-stretch', NANOS],
   ]),
 
   // ---- checks made inside the kernel

@@ -26,6 +26,7 @@ const KERNEL_PROGRAM = 'kernel';
 const PROGRAMS: Readonly<Record<string, string>> = {
   console: join('kernel', 'console', 'console.ts'),
   demonstration: join('kernel', 'demonstration', 'demonstration.ts'),
+  hypervisor: join('kernel', 'partition', 'hypervisor.ts'),
 };
 const EXPORTS = 'chronovisor';
 const PRECOMPILE_LIMIT_MS = 60_000;

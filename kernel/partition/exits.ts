@@ -1,0 +1,322 @@
+/**
+ * What a guest was stopped for, one small handler each (AMD64 Architecture Programmer's Manual volume 2, "SVM Intercept Codes"). A guest's
+ * mistake is a value here: counted, told to the health monitor, harmless to others.
+ */
+import { CR4, RFLAGS } from '../regs/paging.ts';
+import { EVENT, EXIT_CODE, IOIO_INFO, MSR_INFO_WRITE, NPF_INFO, VMCB } from '../regs/vmcb.ts';
+import { EVENTS } from '../trace/events.ts';
+import type { Trace } from '../trace/trace.ts';
+import { AREA } from '../vm/guest-area.ts';
+import { countPrefixes, isCode64 } from '../vm/instruction-length.ts';
+import { PARTITION_STATE } from './abi.ts';
+import type { HealthMonitor } from './health-monitor.ts';
+import type { Partition } from './partition.ts';
+
+/** Enter again as it is, or look first: state, timers or interrupts may have changed. */
+export const AFTER = { RESUME: 0, REPLAN: 1 } as const;
+export type ExitHandler = (partition: Partition) => number;
+
+/** The machine's ports, for the grants that are traced. */
+export interface PortAccess {
+  read(port: number, bytes: 1 | 2 | 4): number;
+  write(port: number, bytes: 1 | 2 | 4, value: number): void;
+}
+
+export interface ExitParts {
+  readonly trace: Trace;
+  readonly health: HealthMonitor;
+  readonly ports: PortAccess;
+  readonly onHypercall: ExitHandler;
+  /** Virtual interrupts can go in now. */
+  readonly onWindow: ExitHandler;
+  readonly halt: (partition: Partition, reason: string) => void;
+  /** The guest's TSC was written. */
+  readonly onTscWritten: (partition: Partition) => void;
+}
+
+const VECTOR_UD = 6;
+const VECTOR_GP = 13;
+const VECTOR_PF = 14;
+const VECTOR_BP = 3;
+
+const RIP = VMCB.RIP >> 3;
+const SHADOW = VMCB.INTERRUPT_SHADOW >> 2;
+const FLAGS = VMCB.RFLAGS >> 2;
+const IF = Number(RFLAGS.IF);
+
+/** The guest goes on behind an instruction that was done for it. */
+export function advance({ vcpu }: Partition, length: number): void {
+  vcpu.vmcb[RIP] = vcpu.vmcb[RIP]! + BigInt(length);
+  vcpu.vmcb32[SHADOW] = 0;
+}
+
+/** Of the table's index: exit codes that are told apart by their low byte, of which no two are intercepted. */
+export const exitIndex = (code: number): number => code & 0xff;
+
+const NAMES: Readonly<Record<number, string>> = {
+  [exitIndex(EXIT_CODE.INTR)]: 'interrupt',
+  [exitIndex(EXIT_CODE.VINTR)]: 'interrupt-window',
+  [exitIndex(EXIT_CODE.CPUID)]: 'cpuid',
+  [exitIndex(EXIT_CODE.HLT)]: 'hlt',
+  [exitIndex(EXIT_CODE.IOIO)]: 'io',
+  [exitIndex(EXIT_CODE.MSR)]: 'msr',
+  [exitIndex(EXIT_CODE.SHUTDOWN)]: 'shutdown',
+  [exitIndex(EXIT_CODE.VMMCALL)]: 'hypercall',
+  [exitIndex(EXIT_CODE.NPF)]: 'nested-page-fault',
+  [exitIndex(EXIT_CODE.INVALID)]: 'invalid',
+  [exitIndex(EXIT_CODE.SWINT)]: 'int-n',
+  [exitIndex(EXIT_CODE.CR_WRITE) + 4]: 'cr4-write',
+  [exitIndex(EXIT_CODE.CR_WRITE) + 8]: 'cr8-write',
+};
+export const exitName = (index: number): string =>
+  NAMES[index] ??
+  (index >= EXIT_CODE.EXCEPTION && index < EXIT_CODE.EXCEPTION + 32
+    ? `exception-${index - EXIT_CODE.EXCEPTION}`
+    : `0x${index.toString(16)}`);
+
+/** General registers by their number in an instruction; RSP and RAX are elsewhere. */
+const REGISTERS = [
+  AREA.RAX,
+  AREA.RCX,
+  AREA.RDX,
+  AREA.RBX,
+  -1,
+  AREA.RBP,
+  AREA.RSI,
+  AREA.RDI,
+  AREA.R8,
+  AREA.R9,
+  AREA.R10,
+  AREA.R11,
+  AREA.R12,
+  AREA.R13,
+  AREA.R14,
+  AREA.R15,
+] as const;
+const REGISTER_RSP = 4;
+
+/** Longest instruction there is. */
+const LENGTH_MAX = 15;
+/** CR4 bits that a guest may set: what its CPUID offers, and not OSXSAVE. */
+const CR4_WRITABLE = 0x3fn | (1n << 6n) | (1n << 7n) | (1n << 8n) | CR4.OSFXSR | CR4.OSXMMEXCPT | (1n << 16n) | (1n << 20n) | (1n << 21n);
+
+const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
+const low32 = (value: bigint): number => Number(BigInt.asUintN(32, value));
+
+export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[] {
+  const { trace, health, ports } = parts;
+  const handlers: (ExitHandler | undefined)[] = new Array<ExitHandler | undefined>(256).fill(undefined);
+  const on = (code: number, handler: ExitHandler): void => {
+    handlers[exitIndex(code)] = handler;
+  };
+
+  const unexpected =
+    (what: string): ExitHandler =>
+    (partition) => {
+      const rip = partition.vcpu.vmcb[RIP]!;
+      health.raise(
+        partition,
+        'unexpected-exit',
+        BigInt(partition.vcpu.vmcb32[VMCB.EXITCODE >> 2]!),
+        `${what}, rip ${hex(BigInt.asUintN(64, rip))}`,
+      );
+      return AFTER.REPLAN;
+    };
+
+  /** Raises an exception in the guest, as the CPU would. */
+  function fault(partition: Partition, vector: number, errorCode?: number): number {
+    partition.interrupts.injectException(vector, errorCode);
+    return AFTER.REPLAN;
+  }
+
+  on(EXIT_CODE.VMMCALL, parts.onHypercall);
+  on(EXIT_CODE.VINTR, parts.onWindow);
+
+  on(EXIT_CODE.CPUID, (partition) => {
+    const { area } = partition.vcpu;
+    const [a, b, c, d] = partition.cpuid(low32(area[AREA.RAX]!), low32(area[AREA.RCX]!));
+    area[AREA.RAX] = BigInt(a);
+    area[AREA.RBX] = BigInt(b);
+    area[AREA.RCX] = BigInt(c);
+    area[AREA.RDX] = BigInt(d);
+    advance(partition, partition.instructionLength(0x0f, 2));
+    return AFTER.RESUME;
+  });
+
+  on(EXIT_CODE.HLT, (partition) => {
+    const { interrupts, vcpu } = partition;
+    advance(partition, partition.instructionLength(0xf4, 1));
+    if ((vcpu.vmcb32[FLAGS]! & IF) === 0) {
+      // Nothing that this machine has would end it.
+      health.raise(partition, 'shutdown', BigInt.asUintN(64, vcpu.vmcb[RIP]!), 'HLT with interrupts off');
+      if (partition.state === PARTITION_STATE.READY) partition.state = PARTITION_STATE.IDLE;
+    } else if (!interrupts.isDeliverable()) partition.state = PARTITION_STATE.IDLE;
+    return AFTER.REPLAN;
+  });
+
+  on(EXIT_CODE.MSR, (partition) => {
+    const { area, vmcb32 } = partition.vcpu;
+    const index = low32(area[AREA.RCX]!);
+    if (vmcb32[VMCB.EXITINFO1 >> 2] === MSR_INFO_WRITE) {
+      const value = (BigInt.asUintN(32, area[AREA.RDX]!) << 32n) | BigInt.asUintN(32, area[AREA.RAX]!);
+      if (!partition.msrs.write(index, value)) return fault(partition, VECTOR_GP, 0);
+      if (index === 0x10) parts.onTscWritten(partition);
+    } else {
+      const value = partition.msrs.read(index);
+      if (value === undefined) return fault(partition, VECTOR_GP, 0);
+      area[AREA.RAX] = value & 0xffff_ffffn;
+      area[AREA.RDX] = (value >> 32n) & 0xffff_ffffn;
+    }
+    advance(partition, partition.instructionLength(0x0f, 2));
+    return AFTER.RESUME;
+  });
+
+  on(EXIT_CODE.IOIO, (partition) => {
+    const { area, vmcb, vmcb32 } = partition.vcpu;
+    const info = vmcb32[VMCB.EXITINFO1 >> 2]!;
+    const port = info >>> IOIO_INFO.PORT_SHIFT;
+    const bytes = (info & IOIO_INFO.SIZE_8) !== 0 ? 1 : (info & IOIO_INFO.SIZE_16) !== 0 ? 2 : 4;
+    const isIn = (info & IOIO_INFO.IN) !== 0;
+    const isString = (info & IOIO_INFO.STRING) !== 0;
+    const grant = isString
+      ? undefined
+      : partition.description.ioPorts.find(({ first, count, isTraced }) => isTraced && port >= first && port + bytes <= first + count);
+    // IOIO is the one exit of QEMU's that tells the next instruction.
+    const next = vmcb[VMCB.EXITINFO2 >> 3]!;
+    if (isIn && !isString) {
+      const value = grant ? ports.read(port, bytes) : 0xffff_ffff;
+      // 32-bit results clear the upper half, narrower ones leave the rest.
+      const old = area[AREA.RAX]!;
+      area[AREA.RAX] =
+        bytes === 4 ? BigInt(value >>> 0) : bytes === 2 ? (old & ~0xffffn) | BigInt(value & 0xffff) : (old & ~0xffn) | BigInt(value & 0xff);
+    } else if (grant) {
+      const value = low32(area[AREA.RAX]!) & (bytes === 4 ? -1 : bytes === 2 ? 0xffff : 0xff);
+      ports.write(port, bytes, value >>> 0);
+      trace.record(EVENTS.portOutput, partition.index, port, value >>> 0, area[AREA.LEFT]!);
+    }
+    vmcb[RIP] = next;
+    vmcb32[SHADOW] = 0;
+    if (grant) return AFTER.RESUME;
+    partition.unclaimedAccesses++;
+    health.raise(partition, 'port-misuse', BigInt(port), `${isIn ? 'IN' : 'OUT'} of ${bytes} at port ${hex(port)}, which it was not given`);
+    return AFTER.REPLAN;
+  });
+
+  on(EXIT_CODE.NPF, (partition) => {
+    const { vmcb, vmcb32 } = partition.vcpu;
+    const info = vmcb32[VMCB.EXITINFO1 >> 2]!;
+    const address = BigInt.asUintN(64, vmcb[VMCB.EXITINFO2 >> 3]!);
+    const how = (info & NPF_INFO.FETCH) !== 0 ? 'instruction fetch' : (info & NPF_INFO.WRITE) !== 0 ? 'write' : 'read';
+    const rip = hex(BigInt.asUintN(64, vmcb[RIP]!));
+    const action = health.raise(partition, 'memory-violation', address, `${how} at ${hex(address)}, which is not its memory, rip ${rip}`);
+    if (action !== 'propagate') return AFTER.REPLAN;
+    // As the page fault that it would have been if the guest's own tables had ended there.
+    vmcb[VMCB.CR2 >> 3] = BigInt.asIntN(64, address);
+    return fault(partition, VECTOR_PF, info & (NPF_INFO.WRITE | NPF_INFO.USER | NPF_INFO.FETCH));
+  });
+
+  on(EXIT_CODE.SHUTDOWN, (partition) => {
+    const action = health.raise(partition, 'shutdown', 0n, 'the guest shut down: a triple fault, most likely');
+    // What the VMCB holds now is not defined: without a reset there is nothing to go on with.
+    if (action !== 'cold-reset' && action !== 'warm-reset') parts.halt(partition, 'it shut down');
+    return AFTER.REPLAN;
+  });
+
+  for (let vector = 0; vector < 32; vector++)
+    on(EXIT_CODE.EXCEPTION + vector, (partition) => {
+      const { vmcb, vmcb32 } = partition.vcpu;
+      const errorCode = vmcb32[VMCB.EXITINFO1 >> 2]!;
+      const rip = hex(BigInt.asUintN(64, vmcb[RIP]!));
+      const action = health.raise(
+        partition,
+        'fault',
+        BigInt(vector),
+        `exception ${vector}, error code ${hex(errorCode >>> 0)}, rip ${rip}`,
+      );
+      if (action !== 'propagate' && action !== 'log' && action !== 'ignore') return AFTER.REPLAN;
+      if (vector === VECTOR_PF) vmcb[VMCB.CR2 >> 3] = vmcb[VMCB.EXITINFO2 >> 3]!;
+      return fault(partition, vector, HAS_ERROR_CODE.has(vector) ? errorCode : undefined);
+    });
+
+  on(EXIT_CODE.SWINT, (partition) => {
+    const { vmcb, vmcb32 } = partition.vcpu;
+    const bytes = partition.memory.instructionBytes(LENGTH_MAX);
+    const prefixes = countPrefixes(bytes, isCode64(partition.vcpu));
+    const isShort = bytes[prefixes] === 0xcc;
+    const vector = isShort ? VECTOR_BP : (bytes[prefixes + 1] ?? 0);
+    if (vector === VECTOR_BP) {
+      const action = health.raise(partition, 'fault', BigInt(VECTOR_BP), `exception 3, rip ${hex(BigInt.asUintN(64, vmcb[RIP]!))}`);
+      if (action !== 'propagate' && action !== 'log' && action !== 'ignore') return AFTER.REPLAN;
+    }
+    advance(partition, prefixes + (isShort ? 1 : 2));
+    vmcb32[VMCB.EVENTINJ >> 2] = EVENT.VALID | EVENT.TYPE_SOFTWARE | vector;
+    return AFTER.REPLAN;
+  });
+
+  /** MOV to a control register: which of the guest's registers it is from, QEMU does not tell. */
+  function movedValue(partition: Partition): { readonly value: bigint; readonly length: number } | undefined {
+    const is64 = isCode64(partition.vcpu);
+    const bytes = partition.memory.instructionBytes(LENGTH_MAX);
+    const prefixes = countPrefixes(bytes, is64);
+    if (bytes[prefixes] !== 0x0f || bytes[prefixes + 1] !== 0x22) return undefined;
+    const rex = is64 && prefixes > 0 && (bytes[prefixes - 1]! & 0xf0) === 0x40 ? bytes[prefixes - 1]! : 0;
+    const number = (bytes[prefixes + 2]! & 7) | ((rex & 1) << 3);
+    const { area, vmcb } = partition.vcpu;
+    const raw = number === REGISTER_RSP ? vmcb[VMCB.RSP >> 3]! : area[REGISTERS[number]!]!;
+    return { value: BigInt.asUintN(is64 ? 64 : 32, raw), length: prefixes + 3 };
+  }
+
+  on(EXIT_CODE.CR_WRITE + 4, (partition) => {
+    const moved = movedValue(partition);
+    if (!moved) return fault(partition, VECTOR_UD);
+    if ((moved.value & ~CR4_WRITABLE) !== 0n) return fault(partition, VECTOR_GP, 0);
+    partition.vcpu.vmcb[VMCB.CR4 >> 3] = moved.value;
+    advance(partition, moved.length);
+    return AFTER.RESUME;
+  });
+
+  on(EXIT_CODE.CR_WRITE + 8, (partition) => {
+    const moved = movedValue(partition);
+    if (!moved) return fault(partition, VECTOR_UD);
+    if (moved.value > 15n) return fault(partition, VECTOR_GP, 0);
+    const { vmcb32 } = partition.vcpu;
+    const word = VMCB.V_INTR >> 2;
+    vmcb32[word] = (vmcb32[word]! & ~0xff) | Number(moved.value);
+    advance(partition, moved.length);
+    return AFTER.RESUME;
+  });
+
+  // Instructions that this guest's CPU does not have.
+  for (const code of [
+    EXIT_CODE.VMRUN,
+    EXIT_CODE.VMLOAD,
+    EXIT_CODE.VMSAVE,
+    EXIT_CODE.STGI,
+    EXIT_CODE.CLGI,
+    EXIT_CODE.SKINIT,
+    EXIT_CODE.INVLPGA,
+    EXIT_CODE.MONITOR,
+    EXIT_CODE.MWAIT,
+    EXIT_CODE.MWAIT_ARMED,
+    EXIT_CODE.XSETBV,
+  ])
+    on(code, (partition) => fault(partition, VECTOR_UD));
+  on(EXIT_CODE.RDPMC, (partition) => fault(partition, VECTOR_GP, 0));
+
+  // Caches are the machine's: left alone.
+  for (const code of [EXIT_CODE.INVD, EXIT_CODE.WBINVD])
+    on(code, (partition) => {
+      advance(partition, partition.instructionLength(0x0f, 2));
+      return AFTER.RESUME;
+    });
+
+  on(EXIT_CODE.INVALID, unexpected('VMRUN refused its state'));
+  on(EXIT_CODE.TASK_SWITCH, unexpected('a task switch, which is not modelled'));
+  on(EXIT_CODE.SMI, unexpected('SMI'));
+  on(EXIT_CODE.INIT, unexpected('INIT'));
+  for (let index = 0; index < handlers.length; index++) handlers[index] ??= unexpected(`exit code ${hex(index)}`);
+  return handlers;
+}
+
+/** APM volume 2, "Error Codes": #DF, #TS, #NP, #SS, #GP, #PF, #AC. */
+const HAS_ERROR_CODE: ReadonlySet<number> = new Set([8, 10, 11, 12, 13, 14, 17]);

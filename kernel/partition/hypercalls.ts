@@ -1,0 +1,414 @@
+/**
+ * Hypercalls (abi.ts): a table of small handlers. Each is bounded; what a partition passes is checked, and a mistake is a status.
+ */
+import { VMCB } from '../regs/vmcb.ts';
+import { EVENTS } from '../trace/events.ts';
+import type { Trace } from '../trace/trace.ts';
+import { AREA } from '../vm/guest-area.ts';
+import { isCode64 } from '../vm/instruction-length.ts';
+import {
+  ABI_VERSION,
+  BATCH_ENTRY,
+  BATCH_MAX,
+  CLOCK,
+  CLOCK_OPERATION,
+  CONSOLE_MAX,
+  ERROR,
+  HEALTH_ENTRY,
+  HYPERCALL,
+  LINE,
+  PARTITION_STATE,
+  RESET,
+  SELF,
+  STATUS,
+  TIMERS_MAX,
+} from './abi.ts';
+import { AFTER, advance, type ExitHandler } from './exits.ts';
+import type { HealthActions, HealthMonitor } from './health-monitor.ts';
+import type { Partition } from './partition.ts';
+import type { Ports } from './ports.ts';
+import type { SystemTime } from './system-time.ts';
+import type { Instant } from '../time/units.ts';
+
+/** What hypercalls ask of the scheduler. */
+export interface SchedulerCalls extends Omit<HealthActions, 'switchPlan'> {
+  /** @returns false if there is no such plan */
+  switchPlan(plan: number): boolean;
+  /** Whether the partition that runs may go on with work of its own for a while: not near its slot's end. */
+  hasTime(): boolean;
+  /** HW clock of a partition. */
+  hwClock(partition: Partition): bigint;
+  execClock(partition: Partition): bigint;
+  /** Writes its clocks into its time page anew. */
+  refreshClocks(partition: Partition): void;
+}
+
+export interface HypercallParts {
+  readonly partitions: readonly Partition[];
+  readonly trace: Trace;
+  readonly time: SystemTime;
+  readonly health: HealthMonitor;
+  readonly ports: Ports;
+  readonly scheduler: SchedulerCalls;
+  /** ns since 1970 at the epoch; undefined if the machine has no real-time clock. */
+  readonly wallOffset: bigint | undefined;
+  /** Frees the console's quota when its records are sent. */
+  readonly consoleQuota: number;
+}
+
+type Handler = (partition: Partition, a: bigint, b: bigint, c: bigint, d: bigint) => number;
+
+/** Deadlines beyond are none that a clock ever shows. */
+const LAST_INSTANT = (1n << 62n) - 1n;
+const PERIOD_MIN = 1_000n;
+/** Entries of a batch that are done without a look at interrupts. */
+const BATCH_TURN = 8;
+const HEALTH_READ_MAX = 16;
+const NAME_MAX = 64n;
+const VECTOR_UD = 6;
+const CPL_WORD = (VMCB.CPL & ~3) >> 2;
+const NUMBER_MASK = 0xffff;
+
+export function createHypercalls(parts: HypercallParts): { readonly onHypercall: ExitHandler } {
+  const { partitions, trace, time, health, ports, scheduler, wallOffset, consoleQuota } = parts;
+  const toNumber = Number;
+  /** What goes into RDX. */
+  let value = 0n;
+  /** Whether timers, interrupts or a state may have changed. */
+  let after: number = AFTER.RESUME;
+
+  const table: (Handler | undefined)[] = [];
+  const on = (number: number, handler: Handler): void => {
+    table[number & NUMBER_MASK] = handler;
+  };
+
+  /** A range of the caller's memory. @returns its address, or undefined */
+  function range({ memory }: Partition, address: bigint, length: bigint): number | undefined {
+    const size = BigInt(memory.length);
+    return address >= 0n && length >= 0n && length <= size && address <= size - length ? toNumber(address) : undefined;
+  }
+
+  /** The partition that a number means, if the caller may manage it. */
+  function target(caller: Partition, number: bigint): Partition | number {
+    if (number === BigInt(SELF) || number === BigInt(caller.index)) return caller;
+    if (!caller.description.isSystem) return ERROR.PERMISSION;
+    return number >= 0n && number < BigInt(partitions.length) ? partitions[toNumber(number)]! : ERROR.NONE;
+  }
+
+  on(HYPERCALL.VERSION, () => {
+    value = BigInt(ABI_VERSION);
+    return ERROR.OK;
+  });
+
+  on(HYPERCALL.GET_TIME, (partition, clock) => {
+    if (clock === BigInt(CLOCK.HW)) value = scheduler.hwClock(partition);
+    else if (clock === BigInt(CLOCK.EXEC)) value = scheduler.execClock(partition);
+    else if (clock === BigInt(CLOCK.WALL)) {
+      if (wallOffset === undefined) return ERROR.NONE;
+      value = scheduler.hwClock(partition) + wallOffset;
+    } else return ERROR.INVALID;
+    return ERROR.OK;
+  });
+
+  on(HYPERCALL.SET_TIMER, (partition, which, deadline, period) => {
+    const timer = toNumber(which & 0xffffn);
+    const clock = which >> 16n;
+    if (timer >= TIMERS_MAX) return ERROR.NONE;
+    if (clock !== BigInt(CLOCK.HW) && clock !== BigInt(CLOCK.EXEC)) return ERROR.INVALID;
+    if (deadline < 0n || deadline > LAST_INSTANT || period < 0n || period > LAST_INSTANT) return ERROR.INVALID;
+    if (period !== 0n && period < PERIOD_MIN) return ERROR.INVALID;
+    partition.timers.arm(timer, clock === 0n ? CLOCK.HW : CLOCK.EXEC, deadline as Instant, period);
+    after = AFTER.REPLAN;
+    return ERROR.OK;
+  });
+
+  on(HYPERCALL.CANCEL_TIMER, (partition, timer) => {
+    if (timer < 0n || timer >= BigInt(TIMERS_MAX)) return ERROR.NONE;
+    partition.timers.disarm(toNumber(timer));
+    after = AFTER.REPLAN;
+    return ERROR.OK;
+  });
+
+  on(HYPERCALL.IDLE, (partition) => {
+    if (!partition.interrupts.isDeliverable()) partition.state = PARTITION_STATE.IDLE;
+    after = AFTER.REPLAN;
+    return ERROR.OK;
+  });
+
+  on(HYPERCALL.CONSOLE, (partition, address, length) => {
+    if (length < 0n || length > BigInt(CONSOLE_MAX)) return ERROR.INVALID;
+    const at = range(partition, address, length);
+    if (at === undefined) return ERROR.ADDRESS;
+    const count = toNumber(length);
+    if (partition.consolePending + count > consoleQuota) return ERROR.FULL;
+    partition.consolePending += count;
+    // A copy: the partition may write over it before it is sent.
+    trace.record(EVENTS.partitionConsole, partition.index, partition.memory.bytes.slice(at, at + count));
+    return ERROR.OK;
+  });
+
+  on(HYPERCALL.TRACE, (partition, code, content) => {
+    trace.record(EVENTS.partitionTrace, partition.index, code, content);
+    return ERROR.OK;
+  });
+
+  /** Suspend, resume, halt: which states each may be called in. */
+  function changeState(number: number, state: number, from: readonly number[]): void {
+    on(number, (caller, which) => {
+      const partition = target(caller, which);
+      if (typeof partition === 'number') return partition;
+      if (!from.includes(partition.state)) return ERROR.STATE;
+      scheduler.setState(partition, state, caller === partition ? 'by itself' : `by partition ${caller.index}`);
+      after = AFTER.REPLAN;
+      return ERROR.OK;
+    });
+  }
+  const { READY, IDLE, SUSPENDED, HALTED } = PARTITION_STATE;
+  changeState(HYPERCALL.HALT, HALTED, [READY, IDLE, SUSPENDED]);
+  changeState(HYPERCALL.SUSPEND, SUSPENDED, [READY, IDLE]);
+  changeState(HYPERCALL.RESUME, READY, [SUSPENDED]);
+
+  on(HYPERCALL.RESET, (caller, which, kind) => {
+    const partition = target(caller, which);
+    if (typeof partition === 'number') return partition;
+    if (kind !== BigInt(RESET.COLD) && kind !== BigInt(RESET.WARM)) return ERROR.INVALID;
+    scheduler.reset(partition, kind === BigInt(RESET.COLD), caller === partition ? 'by itself' : `by partition ${caller.index}`);
+    after = AFTER.REPLAN;
+    return ERROR.OK;
+  });
+
+  on(HYPERCALL.SWITCH_PLAN, (caller, plan) => {
+    if (!caller.description.isSystem) return ERROR.PERMISSION;
+    after = AFTER.REPLAN;
+    return plan >= 0n && plan < 0xffffn && scheduler.switchPlan(toNumber(plan)) ? ERROR.OK : ERROR.NONE;
+  });
+
+  on(HYPERCALL.STATUS, (caller, which, address) => {
+    const partition = target(caller, which);
+    if (typeof partition === 'number') return partition;
+    const at = range(caller, address, BigInt(STATUS.LENGTH));
+    if (at === undefined) return ERROR.ADDRESS;
+    const { bytes } = caller.memory;
+    const view = new DataView(bytes.buffer, bytes.byteOffset + at, STATUS.LENGTH);
+    const put = (offset: number, content: bigint): void => view.setBigInt64(offset, content, true);
+    let exits = 0;
+    for (const count of partition.exits) exits += count;
+    put(STATUS.STATE, BigInt(partition.state));
+    put(STATUS.HW_CLOCK, scheduler.hwClock(partition));
+    put(STATUS.EXEC_CLOCK, scheduler.execClock(partition));
+    put(STATUS.RESETS, BigInt(partition.resets));
+    put(STATUS.EXITS, BigInt(exits));
+    put(STATUS.SLOTS, BigInt(partition.slots));
+    put(STATUS.LATE_SLOTS, BigInt(partition.lateSlots));
+    put(STATUS.HYPERCALLS, BigInt(partition.hypercalls));
+    return ERROR.OK;
+  });
+
+  on(HYPERCALL.PORT_OPEN, (partition, address, length) => {
+    if (length <= 0n || length > NAME_MAX) return ERROR.INVALID;
+    const at = range(partition, address, length);
+    if (at === undefined) return ERROR.ADDRESS;
+    let name = '';
+    for (let index = 0; index < toNumber(length); index++) name += String.fromCharCode(partition.memory.bytes[at + index]!);
+    const port = ports.open(partition.index, name);
+    if (port === undefined) return ERROR.NONE;
+    value = BigInt(port);
+    return ERROR.OK;
+  });
+
+  on(HYPERCALL.PORT_WRITE, (partition, number, address, length) => {
+    const port = number >= 0n && number < 0xffffn ? ports.find(partition.index, toNumber(number)) : undefined;
+    if (!port) return ERROR.NONE;
+    const at = range(partition, address, length);
+    if (at === undefined) return ERROR.ADDRESS;
+    after = AFTER.REPLAN;
+    return port.write(partition.memory.bytes, at, toNumber(length), time.toInstant(partition.vcpu.area[AREA.LEFT]!));
+  });
+
+  on(HYPERCALL.PORT_READ, (partition, number, address, room) => {
+    const port = number >= 0n && number < 0xffffn ? ports.find(partition.index, toNumber(number)) : undefined;
+    if (!port) return ERROR.NONE;
+    const at = range(partition, address, room);
+    if (at === undefined) return ERROR.ADDRESS;
+    const result = port.read(partition.memory.bytes, at, toNumber(room), time.toInstant(partition.vcpu.area[AREA.LEFT]!));
+    if (result < 0) return result;
+    value = BigInt(result);
+    return ERROR.OK;
+  });
+
+  on(HYPERCALL.SET_ENABLED, (partition, lines) => {
+    partition.interrupts.setEnabled(toNumber(BigInt.asIntN(32, lines)));
+    after = AFTER.REPLAN;
+    return ERROR.OK;
+  });
+
+  on(HYPERCALL.SET_VECTOR_BASE, (partition, base) => {
+    if (base < 32n || base > BigInt(256 - LINE.COUNT)) return ERROR.INVALID;
+    partition.interrupts.setVectorBase(toNumber(base));
+    return ERROR.OK;
+  });
+
+  on(HYPERCALL.SEND_INTERRUPT, (_, which, line) => {
+    if (which < 0n || which >= BigInt(partitions.length)) return ERROR.NONE;
+    if (line < BigInt(LINE.FIRST_FREE) || line >= BigInt(LINE.COUNT)) return ERROR.INVALID;
+    partitions[toNumber(which)]!.interrupts.raise(toNumber(line));
+    after = AFTER.REPLAN;
+    return ERROR.OK;
+  });
+
+  on(HYPERCALL.RAISE_HEALTH, (partition, code) => {
+    health.raise(partition, 'partition-error', code, `code ${code}`);
+    after = AFTER.REPLAN;
+    return ERROR.OK;
+  });
+
+  on(HYPERCALL.READ_HEALTH, (caller, address, room) => {
+    if (!caller.description.isSystem) return ERROR.PERMISSION;
+    const at = range(caller, address, room);
+    if (at === undefined) return ERROR.ADDRESS;
+    const { bytes } = caller.memory;
+    const view = new DataView(bytes.buffer, bytes.byteOffset + at, toNumber(room));
+    let count = 0;
+    // Bounded: what is left is read by the next call.
+    while (count < HEALTH_READ_MAX && (count + 1) * HEALTH_ENTRY.LENGTH <= toNumber(room)) {
+      const entry = health.read();
+      if (!entry) break;
+      const base = count * HEALTH_ENTRY.LENGTH;
+      view.setBigInt64(base + HEALTH_ENTRY.AT, entry.at, true);
+      view.setBigInt64(base + HEALTH_ENTRY.PARTITION, BigInt(entry.partition), true);
+      view.setBigInt64(base + HEALTH_ENTRY.EVENT, BigInt(entry.event), true);
+      view.setBigInt64(base + HEALTH_ENTRY.ACTION, BigInt(entry.action), true);
+      view.setBigInt64(base + HEALTH_ENTRY.DETAIL, BigInt.asIntN(64, entry.detail), true);
+      count++;
+    }
+    value = BigInt(count);
+    return ERROR.OK;
+  });
+
+  on(HYPERCALL.WATCHDOG, (partition, interval) => {
+    if (interval < 0n || interval > LAST_INSTANT) return ERROR.INVALID;
+    partition.watchdogInterval = interval;
+    partition.watchdogDue = interval === 0n ? undefined : time.toInstant(partition.vcpu.area[AREA.LEFT]!) + interval;
+    after = AFTER.REPLAN;
+    return ERROR.OK;
+  });
+
+  on(HYPERCALL.CONTROL_CLOCK, (caller, which, operation, amount) => {
+    if (!caller.description.isSystem) return ERROR.PERMISSION;
+    const partition = target(caller, which);
+    if (typeof partition === 'number') return partition;
+    if (operation === BigInt(CLOCK_OPERATION.FREEZE)) {
+      if (partition.frozenAt !== undefined) return ERROR.STATE;
+      partition.frozenAt = scheduler.hwClock(partition);
+      partition.page.setFrozen(true);
+    } else if (operation === BigInt(CLOCK_OPERATION.THAW)) {
+      if (partition.frozenAt === undefined) return ERROR.STATE;
+      // It goes on from where it stood.
+      partition.hwOffset = partition.frozenAt - time.now();
+      partition.frozenAt = undefined;
+      partition.page.setFrozen(false);
+    } else if (operation === BigInt(CLOCK_OPERATION.OFFSET)) {
+      if (amount > LAST_INSTANT || amount < -LAST_INSTANT) return ERROR.INVALID;
+      if (partition.frozenAt === undefined) partition.hwOffset += amount;
+      else partition.frozenAt += amount;
+    } else return ERROR.INVALID;
+    scheduler.refreshClocks(partition);
+    after = AFTER.REPLAN;
+    return ERROR.OK;
+  });
+
+  on(HYPERCALL.STOP, (caller, code) => {
+    if (!caller.description.isSystem) return ERROR.PERMISSION;
+    scheduler.stop(`partition ${caller.index}: code ${code}`);
+    after = AFTER.REPLAN;
+    return ERROR.OK;
+  });
+
+  function callOf(number: number): Handler | undefined {
+    return number >>> 16 === ABI_VERSION ? table[number & NUMBER_MASK] : undefined;
+  }
+
+  /**
+   * Like a string instruction: between two entries it can be left, with the registers saying how far it is, and is begun again at the
+   * same RIP. RDX counts the entries that are done.
+   * @returns whether it is finished
+   */
+  function batch(partition: Partition): { readonly isFinished: boolean; readonly status: number } {
+    const { area } = partition.vcpu;
+    const address = area[AREA.RDI]!;
+    const count = area[AREA.RSI]!;
+    let done = area[AREA.RDX]!;
+    if (count < 0n || count > BigInt(BATCH_MAX) || done < 0n || done > count) return { isFinished: true, status: ERROR.INVALID };
+    const at = range(partition, address, count * BigInt(BATCH_ENTRY));
+    if (at === undefined) return { isFinished: true, status: ERROR.ADDRESS };
+    const { bytes } = partition.memory;
+    for (let turn = 0; done < count; turn++) {
+      if (turn === BATCH_TURN || !scheduler.hasTime()) {
+        area[AREA.RDX] = done;
+        return { isFinished: false, status: ERROR.OK };
+      }
+      const offset = at + toNumber(done) * BATCH_ENTRY;
+      const view = new DataView(bytes.buffer, bytes.byteOffset + offset, BATCH_ENTRY);
+      const number = toNumber(view.getBigInt64(0, true) & 0xffff_ffffn);
+      const handler = number === HYPERCALL.BATCH ? undefined : callOf(number);
+      value = 0n;
+      const status = handler
+        ? handler(partition, view.getBigInt64(8, true), view.getBigInt64(16, true), view.getBigInt64(24, true), view.getBigInt64(32, true))
+        : ERROR.UNKNOWN;
+      view.setBigInt64(40, BigInt(status), true);
+      view.setBigInt64(48, value, true);
+      done++;
+      // It gave the CPU away, or lost it: the rest comes when it runs again.
+      if (partition.state !== READY) {
+        area[AREA.RDX] = done;
+        if (done < count) return { isFinished: false, status: ERROR.OK };
+      }
+    }
+    value = count;
+    return { isFinished: true, status: ERROR.OK };
+  }
+
+  function onHypercall(partition: Partition): number {
+    const { vcpu } = partition;
+    const { area } = vcpu;
+    // From user mode there is no such instruction: what runs there is the guest's own affair.
+    if (vcpu.vmcb32[CPL_WORD]! >>> 24 !== 0) {
+      partition.interrupts.injectException(VECTOR_UD);
+      return AFTER.REPLAN;
+    }
+    partition.hypercalls++;
+    after = AFTER.RESUME;
+    value = 0n;
+    const is64 = isCode64(vcpu);
+    const number = toNumber(area[AREA.RAX]! & 0xffff_ffffn);
+    let status: number;
+    if (number === HYPERCALL.BATCH) {
+      const result = batch(partition);
+      if (!result.isFinished) return AFTER.REPLAN;
+      status = result.status;
+    } else {
+      const handler = number >>> 16 === ABI_VERSION ? table[number & NUMBER_MASK] : undefined;
+      if (handler === undefined) status = number >>> 16 === ABI_VERSION ? ERROR.UNKNOWN : ERROR.VERSION;
+      else if (is64) status = handler(partition, area[AREA.RDI]!, area[AREA.RSI]!, area[AREA.RDX]!, area[AREA.RCX]!);
+      else {
+        const low = (register: number): bigint => area[register]! & 0xffff_ffffn;
+        const second = (low(AREA.RBX) << 32n) | low(AREA.RSI);
+        status = handler(partition, low(AREA.RDI), BigInt.asIntN(64, second), low(AREA.RDX), low(AREA.RCX));
+      }
+    }
+    // A partition that was put back to its beginning has no result to receive.
+    if (partition.loading !== undefined) return AFTER.REPLAN;
+    if (is64) {
+      area[AREA.RAX] = BigInt(status);
+      area[AREA.RDX] = value;
+    } else {
+      area[AREA.RAX] = BigInt(status) & 0xffff_ffffn;
+      area[AREA.RDX] = value & 0xffff_ffffn;
+      area[AREA.RCX] = (value >> 32n) & 0xffff_ffffn;
+    }
+    advance(partition, partition.instructionLength(0x0f, 3));
+    return after;
+  }
+
+  return { onHypercall };
+}

@@ -1,0 +1,59 @@
+/** A partition at run time: what scheduler, hypercalls, exits and health monitor share of it. */
+import type { GuestMemory } from '../vm/guest-memory.ts';
+import type { GuestMsrs } from '../vm/guest-msr.ts';
+import type { EntryState, Vcpu } from '../vm/vcpu.ts';
+import type { Image, Loading } from './loader.ts';
+import type { PartitionDescription } from './system.ts';
+import type { TimePage } from './time-page.ts';
+import type { VirtualInterrupts } from './virtual-interrupts.ts';
+import type { VirtualTimers } from './virtual-timers.ts';
+
+/** In the order of PARTITION_STATE in abi.ts. */
+export const STATE_NAMES = ['ready', 'idle', 'suspended', 'halted'] as const;
+
+export interface Partition {
+  readonly index: number;
+  readonly description: PartitionDescription;
+  readonly vcpu: Vcpu;
+  readonly memory: GuestMemory;
+  readonly interrupts: VirtualInterrupts;
+  readonly timers: VirtualTimers;
+  readonly page: TimePage;
+  readonly msrs: GuestMsrs;
+  readonly cpuid: (leaf: number, subleaf: number) => readonly [number, number, number, number];
+  /** Length of the instruction at RIP, whose opcode has so many bytes. */
+  readonly instructionLength: (first: number, opcodeLength: number) => number;
+  readonly image: Image;
+
+  /** PARTITION_STATE.x */
+  state: number;
+  /** What is still to be put into its memory before it can run. */
+  loading: Loading | undefined;
+  resets: number;
+  /** An exit that came too late in a slot and can't be provoked again. */
+  deferredCode: number | undefined;
+
+  /** EXEC clock, ns, up to the last time it stopped running. */
+  exec: bigint;
+  /** TSC since which it runs; undefined while it does not. */
+  runningSince: bigint | undefined;
+  /** HW clock: added to the time since the epoch. */
+  hwOffset: bigint;
+  /** HW clock: where it stands; undefined unless it is frozen. */
+  frozenAt: bigint | undefined;
+  /** Instant since the epoch by which a sign of life is due; undefined without a watchdog. */
+  watchdogDue: bigint | undefined;
+  watchdogInterval: bigint;
+
+  // ---- counted
+  readonly exits: Int32Array;
+  hypercalls: number;
+  slots: number;
+  lateSlots: number;
+  deferredExits: number;
+  unclaimedAccesses: number;
+  /** Console bytes that wait in the trace to be sent. */
+  consolePending: number;
+}
+
+export const entryOf = ({ image }: Partition): EntryState => image.entry;

@@ -1,0 +1,57 @@
+/** Time since the epoch, the start of the first major frame, and the TSC values that it is at. */
+import { frequency, reducedPerNano, type Frequency } from '../time/frequency.ts';
+import type { HwClock } from '../time/hw-clock.ts';
+
+export interface SystemTime {
+  /** TSC at which an instant has come: rounded up, so never before it. */
+  toTsc(instant: bigint): bigint;
+  /** Instant of a TSC value, rounded down. */
+  toInstant(tsc: bigint): bigint;
+  now(): bigint;
+  /** TSC ticks of a duration, rounded up. */
+  toTicks(duration: bigint): bigint;
+  /** Where the machine's clock is not the TSC, follows that clock: called once a major frame. */
+  follow(): void;
+}
+
+/**
+ * @param clock the machine's clock; where it is the TSC, nothing is ever followed and nothing rounds twice
+ * @param epochTsc TSC of the epoch
+ */
+export function createSystemTime(rdtsc: () => bigint, tscFrequency: Frequency, clock: HwClock, epochTsc: bigint): SystemTime {
+  let { multiply, divide } = reducedPerNano(tscFrequency);
+  let anchorTsc = epochTsc;
+  let anchor = 0n;
+  const isTsc = clock.name === 'tsc';
+  const clockNow = clock.now();
+  const clockEpoch: bigint = clockNow + ((epochTsc - clock.readingTsc()) * divide) / multiply;
+  const firstTsc = clock.readingTsc();
+
+  function toTsc(instant: bigint): bigint {
+    const ahead = (instant - anchor) * multiply;
+    return anchorTsc + (divide === 1n ? ahead : (ahead + divide - 1n) / divide);
+  }
+  function toInstant(tsc: bigint): bigint {
+    const ahead = (tsc - anchorTsc) * divide;
+    // Truncation rounds towards the anchor; before it that is up.
+    return anchor + (multiply === 1n ? ahead : ahead >= 0n ? ahead / multiply : -((-ahead + multiply - 1n) / multiply));
+  }
+
+  return {
+    toTsc,
+    toInstant,
+    now: () => toInstant(rdtsc()),
+    toTicks: (duration) => (duration * multiply + divide - 1n) / divide,
+    follow: () => {
+      if (isTsc) return;
+      const reading = clock.now();
+      const tsc = clock.readingTsc();
+      const elapsed = reading - clockNow;
+      // The rate over the whole run: a reading's own error becomes nothing in seconds.
+      if (elapsed > 1_000_000n)
+        ({ multiply, divide } = reducedPerNano(frequency((tsc - firstTsc) * 1_000_000_000n, elapsed, 'measured', clock.name)));
+      anchorTsc = tsc;
+      anchor = reading - clockEpoch;
+    },
+  };
+}

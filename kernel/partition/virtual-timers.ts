@@ -1,0 +1,94 @@
+/**
+ * A partition's virtual timers: up to TIMERS_MAX on its two clocks, absolute deadlines in nanoseconds, one-shot or periodic. How often one
+ * has expired stands in the time page, where the partition reads it without asking.
+ */
+import { createDeadlineQueue, NOT_QUEUED, type QueueEntry } from '../time/deadline-queue.ts';
+import { instant, type Instant } from '../time/units.ts';
+import { CLOCK, TIMERS_MAX } from './abi.ts';
+
+export interface VirtualTimers {
+  /**
+   * Arms a timer; one that is armed already is armed anew.
+   * @param timer 0 to TIMERS_MAX - 1
+   * @param period ns, 0: once
+   */
+  arm(timer: number, clock: typeof CLOCK.HW | typeof CLOCK.EXEC, deadline: Instant, period: bigint): void;
+  disarm(timer: number): void;
+  /** The next deadline on a clock; undefined if there is none. */
+  next(clock: typeof CLOCK.HW | typeof CLOCK.EXEC): Instant | undefined;
+  /**
+   * Expires what is due on a clock by `now`, at most EXPIRIES_MAX timers: a periodic one counts all its periods up to now, and goes on at
+   * its beat.
+   * @returns whether one has expired
+   */
+  expire(clock: typeof CLOCK.HW | typeof CLOCK.EXEC, now: Instant): boolean;
+  /** Disarms all and puts the counts to 0. */
+  reset(): void;
+  armed(): number;
+}
+
+/** Timers that one call of `expire` handles: what is left is handled at the next, so that no partition holds the kernel up. */
+export const EXPIRIES_MAX = 4;
+
+interface Timer extends QueueEntry {
+  readonly id: number;
+  clock: number;
+  period: bigint;
+}
+
+/** @param counts one word per timer: the time page's TIMER_COUNTS */
+export function createVirtualTimers(counts: Int32Array): VirtualTimers {
+  const timers: (Timer | undefined)[] = new Array<Timer | undefined>(TIMERS_MAX).fill(undefined);
+  const queues = [createDeadlineQueue<Timer>(), createDeadlineQueue<Timer>()];
+
+  function disarm(id: number): void {
+    const timer = timers[id];
+    if (timer && timer.place !== NOT_QUEUED) queues[timer.clock]!.dequeue(timer);
+  }
+
+  return {
+    arm: (id, clock, deadline, period) => {
+      const timer = (timers[id] ??= { id, clock, period, due: deadline, order: id, place: NOT_QUEUED });
+      if (timer.place !== NOT_QUEUED) queues[timer.clock]!.dequeue(timer);
+      timer.clock = clock;
+      timer.due = deadline;
+      timer.period = period;
+      queues[clock]!.enqueue(timer);
+    },
+    disarm,
+    next: (clock) => {
+      const head = queues[clock]!.head();
+      return head === undefined ? undefined : head.due;
+    },
+    expire: (clock, now) => {
+      const queue = queues[clock]!;
+      let handled = 0;
+      for (; handled < EXPIRIES_MAX; handled++) {
+        const timer = queue.head();
+        if (timer === undefined || timer.due > now) break;
+        const period = timer.period;
+        if (period === 0n) {
+          queue.dequeue(timer);
+          counts[timer.id] = counts[timer.id]! + 1;
+        } else {
+          const next = (timer.due + period) as Instant;
+          if (next > now) {
+            timer.due = next;
+            counts[timer.id] = counts[timer.id]! + 1;
+          } else {
+            const periods = (now - timer.due) / period + 1n;
+            timer.due = instant(timer.due + periods * period);
+            counts[timer.id] = counts[timer.id]! + Number(BigInt.asIntN(32, periods));
+          }
+          queue.reorder(timer);
+        }
+      }
+      return handled > 0;
+    },
+    reset: () => {
+      for (let id = 0; id < TIMERS_MAX; id++) disarm(id);
+      counts.fill(0);
+    },
+    armed: () => queues[0]!.size() + queues[1]!.size(),
+  };
+}

@@ -1,0 +1,26 @@
+/** AMD64 Architecture Programmer's Manual volume 2 (24593), "Page Translation and Protection": control bits and table entries. */
+
+/** Control register bits that decide about paging and what a guest may not change. */
+export const CR0 = {
+  PE: 1n << 0n,
+  MP: 1n << 1n,
+  EM: 1n << 2n,
+  TS: 1n << 3n,
+  ET: 1n << 4n,
+  NE: 1n << 5n,
+  WP: 1n << 16n,
+  PG: 1n << 31n,
+} as const;
+export const CR4 = { PSE: 1n << 4n, PAE: 1n << 5n, OSFXSR: 1n << 9n, OSXMMEXCPT: 1n << 10n, LA57: 1n << 12n, OSXSAVE: 1n << 18n } as const;
+
+/** Page-table entries of 64 bits. */
+export const PTE = {
+  P: 1n << 0n,
+  RW: 1n << 1n,
+  US: 1n << 2n,
+  PS: 1n << 7n,
+  NX: 1n << 63n,
+  ADDRESS: 0x000f_ffff_ffff_f000n,
+} as const;
+
+export const RFLAGS = { ALWAYS: 1n << 1n, IF: 1n << 9n, VM: 1n << 17n } as const;
