@@ -40,3 +40,63 @@ static inline __attribute__((always_inline)) JSValue engine_call(JSContext *cont
     }
     return JS_CallInternal(context, function, self, new_target, count, arguments, flags);
 }
+
+/* Elements of the typed arrays by which the kernel sees memory: in place, without the calls of the general way. */
+static inline __attribute__((always_inline)) BOOL engine_get_element(JSContext *context, JSValueConst array, JSValueConst index, JSValue *value)
+{
+    if (JS_VALUE_GET_TAG(array) != JS_TAG_OBJECT || JS_VALUE_GET_TAG(index) != JS_TAG_INT)
+        return FALSE;
+    JSObject *object = JS_VALUE_GET_OBJ(array);
+    uint32_t at = (uint32_t)JS_VALUE_GET_INT(index);
+    switch (object->class_id) {
+    case JS_CLASS_BIG_INT64_ARRAY:
+        if (at >= object->u.array.count)
+            return FALSE;
+        *value = __JS_NewShortBigInt(context, object->u.array.u.int64_ptr[at]);
+        return TRUE;
+    case JS_CLASS_INT32_ARRAY:
+        if (at >= object->u.array.count)
+            return FALSE;
+        *value = JS_NewInt32(context, object->u.array.u.int32_ptr[at]);
+        return TRUE;
+    case JS_CLASS_UINT8_ARRAY:
+        if (at >= object->u.array.count)
+            return FALSE;
+        *value = JS_NewInt32(context, object->u.array.u.uint8_ptr[at]);
+        return TRUE;
+    default:
+        return FALSE;
+    }
+}
+
+static inline __attribute__((always_inline)) BOOL engine_set_element(JSValueConst array, JSValueConst index, JSValueConst value)
+{
+    if (JS_VALUE_GET_TAG(array) != JS_TAG_OBJECT || JS_VALUE_GET_TAG(index) != JS_TAG_INT)
+        return FALSE;
+    JSObject *object = JS_VALUE_GET_OBJ(array);
+    uint32_t at = (uint32_t)JS_VALUE_GET_INT(index);
+    switch (object->class_id) {
+    case JS_CLASS_BIG_INT64_ARRAY:
+        if (at >= object->u.array.count || JS_VALUE_GET_TAG(value) != JS_TAG_SHORT_BIG_INT)
+            return FALSE;
+        object->u.array.u.int64_ptr[at] = JS_VALUE_GET_SHORT_BIG_INT(value);
+        return TRUE;
+    case JS_CLASS_INT32_ARRAY:
+        if (at >= object->u.array.count || JS_VALUE_GET_TAG(value) != JS_TAG_INT)
+            return FALSE;
+        object->u.array.u.int32_ptr[at] = JS_VALUE_GET_INT(value);
+        return TRUE;
+    case JS_CLASS_FLOAT64_ARRAY:
+        if (at >= object->u.array.count)
+            return FALSE;
+        if (JS_VALUE_GET_TAG(value) == JS_TAG_INT)
+            object->u.array.u.double_ptr[at] = JS_VALUE_GET_INT(value);
+        else if (JS_TAG_IS_FLOAT64(JS_VALUE_GET_TAG(value)))
+            object->u.array.u.double_ptr[at] = JS_VALUE_GET_FLOAT64(value);
+        else
+            return FALSE;
+        return TRUE;
+    default:
+        return FALSE;
+    }
+}

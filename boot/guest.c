@@ -52,7 +52,8 @@ uint32_t guest_enter(struct cpu *cpu, unsigned index)
     struct guest *guest = cpu->guests[index];
     cpu->taken_count = 0;
     guest_run(guest);
-    guest->taken = cpu->taken_count;
+    /* Most often it is one, and the vector tells which: no other call is needed then. */
+    guest->taken = cpu->taken_count | (cpu->taken_count ? cpu->taken[0].vector << 8 : 0);
     /* Codes have 32 bits that matter: QEMU's INVALID has no more of its 64. */
     return *(const uint32_t *)(guest->vmcb + VMCB_EXITCODE);
 }

@@ -124,7 +124,7 @@ struct guest {
     uint64_t not_before;              /* TSC of the entry */
     uint64_t entered, left;           /* TSC right before VMRUN, right after #VMEXIT */
     uint64_t timer_address, timer_value; /* stored right before the entry, unless the address is 0 */
-    uint64_t taken;                   /* interrupts taken since the entry was asked for */
+    uint64_t taken;                   /* interrupts taken since the entry was asked for; the first one's vector from bit 8 */
     uint8_t unused[0x200 - 0xE8];
     uint8_t fx[512], host_fx[512];
 };

@@ -237,14 +237,14 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
   });
 
   on(HYPERCALL.SET_ENABLED, (partition, lines) => {
-    partition.interrupts.setEnabled(toNumber(BigInt.asIntN(32, lines)));
+    partition.interrupts.enabled = toNumber(BigInt.asIntN(32, lines));
     after = AFTER.REPLAN;
     return ERROR.OK;
   });
 
   on(HYPERCALL.SET_VECTOR_BASE, (partition, base) => {
     if (base < 32n || base > BigInt(256 - LINE.COUNT)) return ERROR.INVALID;
-    partition.interrupts.setVectorBase(toNumber(base));
+    partition.interrupts.vectorBase = toNumber(base);
     return ERROR.OK;
   });
 

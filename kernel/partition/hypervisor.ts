@@ -2,6 +2,7 @@
  * Partitions, composed: from a system's description and the machine to a system that runs. The counterpart of machine.ts; a program of its
  * own, which the kernel loads for `run=system`.
  */
+import { createMmio } from '../hw/mmio.ts';
 import { createPorts as createHardwarePorts } from '../hw/ports.ts';
 import type { Machine } from '../machine.ts';
 import { LAPIC } from '../regs/local-apic.ts';
@@ -165,6 +166,9 @@ function createPartition(common: Common, description: PartitionDescription, inde
     frozenAt: undefined,
     watchdogDue: description.watchdog === 0 ? undefined : BigInt(description.watchdog),
     watchdogInterval: BigInt(description.watchdog),
+    // Until the scheduler has looked.
+    dueAt: 0n,
+    hasExecTimer: false,
     exits: new Int32Array(256),
     hypercalls: 0,
     slots: 0,
@@ -251,6 +255,8 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
       isFired = false;
       return fired;
     },
+    timerVector: VECTOR.LOCAL_TIMER,
+    endTimerInterrupt: createMmio(shims, apicBase, LAPIC.LENGTH).writer32(LAPIC.EOI),
     housekeeping: () => {
       trace.flushSome(FLUSH_RECORDS);
       if (trace.pending() === 0) for (const partition of partitions) partition.consolePending = 0;

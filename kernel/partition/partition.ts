@@ -33,7 +33,7 @@ export interface Partition {
   /** An exit that came too late in a slot and can't be provoked again. */
   deferredCode: number | undefined;
 
-  /** EXEC clock, ns, up to the last time it stopped running. */
+  /** EXEC clock, TSC ticks, up to the last time it stopped running. */
   exec: bigint;
   /** TSC since which it runs; undefined while it does not. */
   runningSince: bigint | undefined;
@@ -44,6 +44,10 @@ export interface Partition {
   /** Instant since the epoch by which a sign of life is due; undefined without a watchdog. */
   watchdogDue: bigint | undefined;
   watchdogInterval: bigint;
+  /** TSC at which its next virtual timer or its watchdog is due, as far as its clocks run; NEVER if none is. */
+  dueAt: bigint;
+  /** Whether a timer on its EXEC clock is armed: when that is due changes whenever it begins to run. */
+  hasExecTimer: boolean;
 
   // ---- counted
   readonly exits: Int32Array;
@@ -55,5 +59,8 @@ export interface Partition {
   /** Console bytes that wait in the trace to be sent. */
   consolePending: number;
 }
+
+/** Later than any TSC value. */
+export const NEVER = 1n << 62n;
 
 export const entryOf = ({ image }: Partition): EntryState => image.entry;

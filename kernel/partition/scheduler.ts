@@ -9,7 +9,7 @@ import type { Dispatcher } from '../interrupts/dispatcher.ts';
 import { EXIT_CODE, VMCB } from '../regs/vmcb.ts';
 import { EVENTS } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
-import type { Instant } from '../time/units.ts';
+import type { Instant, Nanos } from '../time/units.ts';
 import { AREA } from '../vm/guest-area.ts';
 import { resetVcpu } from '../vm/vcpu.ts';
 import { CLOCK, LINE, PARTITION_STATE } from './abi.ts';
@@ -17,7 +17,7 @@ import { AFTER, exitIndex, type ExitHandler } from './exits.ts';
 import type { HealthMonitor } from './health-monitor.ts';
 import type { SchedulerCalls } from './hypercalls.ts';
 import { createLoading } from './loader.ts';
-import { entryOf, STATE_NAMES, type Partition } from './partition.ts';
+import { entryOf, NEVER, STATE_NAMES, type Partition } from './partition.ts';
 import type { SlotTimer } from './slot-timer.ts';
 import type { PlanDescription } from './system.ts';
 import type { SystemTime } from './system-time.ts';
@@ -33,8 +33,11 @@ export interface SchedulerParts {
   readonly trace: Trace;
   readonly rdtsc: () => bigint;
   readonly runGuest: (guest: number) => number;
-  /** Whether the slot timer's interrupt was taken since this was last asked. */
+  /** Whether the slot timer's interrupt was taken by the dispatcher since this was last asked. */
   readonly takeFired: () => boolean;
+  /** The slot timer's vector, and how its interrupt is ended: most often it is the only one, and the dispatcher is left out. */
+  readonly timerVector: number;
+  readonly endTimerInterrupt: (value: 0) => void;
   /** Bounded work of the kernel that is not urgent: called in idle time, and at the end of slots when it is due. */
   readonly housekeeping: () => void;
   readonly isHousekeepingDue: () => boolean;
@@ -53,8 +56,13 @@ export interface Scheduler {
 interface Slot {
   readonly partition: Partition;
   readonly index: number;
+  /** ns from the frame's start, and the same in TSC ticks. */
   readonly start: bigint;
   readonly end: bigint;
+  readonly startTicks: bigint;
+  readonly endTicks: bigint;
+  /** TSC ticks from the frame's start at which it is left. */
+  leaveTicks: bigint;
   /** Whether another slot begins where this one ends. */
   isFollowed: boolean;
   runs: number;
@@ -73,7 +81,7 @@ interface Plan {
 /** Virtual ns, by which parts of the kernel's work are led. They are what `make bench` finds these to take, and a margin. */
 export const LEADS = {
   /** From the timer's interrupt in one slot to being ready for the next. */
-  SWITCH: 14_000n,
+  SWITCH: 24_000n,
   /** From the timer's interrupt to being ready to enter with a virtual interrupt. */
   TIMER: 9_000n,
   /** Handling of any one exit. */
@@ -94,43 +102,53 @@ const LATE = 100n;
 const { READY, IDLE, HALTED } = PARTITION_STATE;
 
 export function createScheduler(parts: SchedulerParts): Scheduler {
-  const { partitions, time, timer, dispatcher, trace, rdtsc, runGuest, takeFired, housekeeping, isHousekeepingDue } = parts;
+  const { partitions, time, timer, dispatcher, trace, rdtsc, runGuest, takeFired, endTimerInterrupt, housekeeping, isHousekeepingDue } =
+    parts;
   const { armAtEntry } = timer;
-  const { toTsc, toInstant } = time;
+  const { toTsc, toInstant, toTicks, toNanos } = time;
   const recordSlot = trace.recorder(EVENTS.slotRun);
   const recordLate = trace.recorder(EVENTS.slotLate);
+  const timerAlone = BigInt((parts.timerVector << 8) | 1);
+  const toNumber = Number;
 
-  const switchLead = time.toTicks(LEADS.SWITCH);
-  const timerLead = time.toTicks(LEADS.TIMER);
-  const exitLead = time.toTicks(LEADS.EXIT);
-  const housekeepingLead = time.toTicks(LEADS.HOUSEKEEPING);
-  const rearmLead = time.toTicks(LEADS.REARM);
-  const armLead = time.toTicks(LEADS.ARM);
-  const shadowRun = time.toTicks(LEADS.SHADOW);
+  const switchLead = toTicks(LEADS.SWITCH);
+  const timerLead = toTicks(LEADS.TIMER);
+  const exitLead = toTicks(LEADS.EXIT);
+  const housekeepingLead = toTicks(LEADS.HOUSEKEEPING);
+  const rearmLead = toTicks(LEADS.REARM);
+  const armLead = toTicks(LEADS.ARM);
+  const shadowRun = toTicks(LEADS.SHADOW);
+  const lateLimit = toTicks(LATE);
 
   const plans: readonly Plan[] = parts.plans.map((description, index) => {
-    const slots = description.slots.map((slot, at): Slot => ({
-      partition: partitions[slot.partition]!,
-      index: at,
-      start: BigInt(slot.start),
-      end: BigInt(slot.start + slot.duration),
-      isFollowed: false,
-      runs: 0,
-      overruns: 0,
-      errorMax: 0n,
-      errorMin: 0n,
-    }));
     const majorFrame = BigInt(description.majorFrame);
-    slots.forEach((slot, at) => {
-      const next = slots[at + 1];
-      slot.isFollowed = next ? next.start === slot.end : slot.end === majorFrame;
+    const slots = description.slots.map((slot, at): Slot => {
+      const start = BigInt(slot.start);
+      const end = BigInt(slot.start + slot.duration);
+      const next = description.slots[at + 1];
+      const isFollowed = next ? BigInt(next.start) === end : end === majorFrame;
+      return {
+        partition: partitions[slot.partition]!,
+        index: at,
+        start,
+        end,
+        startTicks: toTicks(start),
+        endTicks: toTicks(end),
+        leaveTicks: toTicks(end) - (isFollowed ? switchLead : 0n),
+        isFollowed,
+        runs: 0,
+        overruns: 0,
+        errorMax: 0n,
+        errorMin: NEVER,
+      };
     });
     return { index, description, majorFrame, slots };
   });
 
   let plan = plans[0]!;
   let nextPlan: Plan | undefined;
-  let isSwitchNow = false;
+  /** The running slot, the frame, or the whole run is to end at once. */
+  let isBroken = false;
   let stopReason: string | undefined;
   let handlers: readonly (ExitHandler | undefined)[] = [];
   let health: HealthMonitor | undefined;
@@ -148,50 +166,51 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     return partition.frozenAt === undefined ? instant + partition.hwOffset : partition.frozenAt;
   }
 
+  /** EXEC clock in ticks. */
   function execAt(partition: Partition, tsc: bigint): bigint {
-    return partition.runningSince === undefined ? partition.exec : partition.exec + toInstant(tsc) - toInstant(partition.runningSince);
+    return partition.runningSince === undefined ? partition.exec : partition.exec + tsc - partition.runningSince;
+  }
+
+  function writeClocks(partition: Partition, tsc: bigint): void {
+    partition.page.setClocks(tsc + partition.vcpu.vmcb[TSC_OFFSET]!, hwAt(partition, toInstant(tsc)), toNanos(execAt(partition, tsc)));
   }
 
   /** The partition's clocks run from this TSC value on, and its page says so. */
   function startClocks(partition: Partition, tsc: bigint): void {
     partition.runningSince = tsc;
-    partition.page.setClocks(tsc + partition.vcpu.vmcb[TSC_OFFSET]!, hwAt(partition, toInstant(tsc)), partition.exec);
+    writeClocks(partition, tsc);
+    if (partition.hasExecTimer) findDue(partition);
   }
 
   function stopClocks(partition: Partition, tsc: bigint): void {
-    partition.exec = execAt(partition, tsc);
+    partition.exec = partition.exec + tsc - partition.runningSince!;
     partition.runningSince = undefined;
-  }
-
-  function refreshClocks(partition: Partition): void {
-    const since = partition.runningSince;
-    if (since === undefined) return;
-    partition.page.setClocks(since + partition.vcpu.vmcb[TSC_OFFSET]!, hwAt(partition, toInstant(since)), partition.exec);
+    if (partition.hasExecTimer) findDue(partition);
   }
 
   // ---- virtual timers
 
-  /** TSC at which the partition's next virtual timer or its watchdog is due; undefined if none is while it runs. */
-  function nextDue(partition: Partition): bigint | undefined {
-    let due: bigint | undefined;
+  /** Looks when the partition's next virtual timer or its watchdog is due: after anything that may have changed it. */
+  function findDue(partition: Partition): void {
+    let due = NEVER;
+    const { timers } = partition;
     if (partition.frozenAt === undefined) {
-      const hw = partition.timers.next(CLOCK.HW);
+      const hw = timers.next(CLOCK.HW);
       if (hw !== undefined) due = toTsc(hw - partition.hwOffset);
     }
+    const exec = timers.next(CLOCK.EXEC);
+    partition.hasExecTimer = exec !== undefined;
     const since = partition.runningSince;
-    if (since !== undefined) {
-      const exec = partition.timers.next(CLOCK.EXEC);
-      if (exec !== undefined) {
-        const at = toTsc(toInstant(since) + exec - partition.exec);
-        if (due === undefined || at < due) due = at;
-      }
+    if (exec !== undefined && since !== undefined) {
+      const at = since + toTicks(exec) - partition.exec;
+      if (at < due) due = at;
     }
     const watchdog = partition.watchdogDue;
     if (watchdog !== undefined) {
       const at = toTsc(watchdog);
-      if (due === undefined || at < due) due = at;
+      if (at < due) due = at;
     }
-    return due;
+    partition.dueAt = due;
   }
 
   /** Expires what is due by a TSC value. */
@@ -200,23 +219,29 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     const instant = toInstant(tsc);
     if (partition.frozenAt === undefined && timers.expire(CLOCK.HW, (instant + partition.hwOffset) as Instant))
       interrupts.raise(LINE.HW_TIMER);
-    if (partition.runningSince !== undefined && timers.expire(CLOCK.EXEC, execAt(partition, tsc) as Instant))
+    if (partition.runningSince !== undefined && timers.expire(CLOCK.EXEC, toNanos(execAt(partition, tsc)) as Instant))
       interrupts.raise(LINE.EXEC_TIMER);
     const watchdog = partition.watchdogDue;
     if (watchdog !== undefined && watchdog <= instant) {
       partition.watchdogDue = undefined;
       health!.raise(partition, 'watchdog', partition.watchdogInterval, `no sign of life for ${partition.watchdogInterval} ns`);
     }
+    findDue(partition);
   }
 
   // ---- states
 
+  function startWatchdog(partition: Partition): void {
+    const interval = partition.watchdogInterval;
+    // A partition that does not run gives no signs of life.
+    partition.watchdogDue = partition.state <= IDLE && interval !== 0n ? time.now() + interval : undefined;
+    findDue(partition);
+  }
+
   function setState(partition: Partition, state: number, reason: string): void {
     if (partition.state === state) return;
     partition.state = state;
-    // A partition that does not run gives no signs of life.
-    const interval = partition.watchdogInterval;
-    partition.watchdogDue = state <= IDLE && interval !== 0n ? time.now() + interval : undefined;
+    startWatchdog(partition);
     haltedCount = partitions.filter((each) => each.state === HALTED).length;
     trace.record(EVENTS.partitionState, partition.index, STATE_NAMES[state]!, reason);
   }
@@ -225,6 +250,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   function reset(partition: Partition, isCold: boolean, reason: string): void {
     partition.resets++;
     partition.loading = createLoading(partition.image, partition.memory.bytes, isCold);
+    partition.deferredCode = undefined;
     partition.timers.reset();
     partition.interrupts.reset();
     resetVcpu(partition.vcpu, entryOf(partition));
@@ -235,9 +261,9 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     partition.hwOffset = 0n;
     partition.frozenAt = undefined;
     partition.page.setFrozen(false);
-    partition.watchdogInterval = BigInt(partition.description.watchdog);
-    partition.watchdogDue = partition.watchdogInterval === 0n ? undefined : time.now() + partition.watchdogInterval;
     partition.state = READY;
+    partition.watchdogInterval = BigInt(partition.description.watchdog);
+    startWatchdog(partition);
     trace.record(EVENTS.partitionState, partition.index, 'ready', `${isCold ? 'cold' : 'warm'} reset: ${reason}`);
   }
 
@@ -248,7 +274,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     // The switch is more work than the next slot of the same plan.
     leaveAt -= housekeepingLead;
     deferAt -= housekeepingLead;
-    if (wanted.description.isMaintenance) isSwitchNow = true;
+    if (wanted.description.isMaintenance) isBroken = true;
     return true;
   }
 
@@ -271,110 +297,117 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   /**
    * The running slot's partition does not run: waits until it can or the slot is over.
+   * @param start TSC of the slot's start, before which nothing of the partition's is done
    * @returns TSC at which it goes on; undefined if it does not in this slot
    */
-  function waitInSlot(partition: Partition): bigint | undefined {
+  function waitInSlot(partition: Partition, start: bigint): bigint | undefined {
+    idleUntil(start);
     for (;;) {
       const now = rdtsc();
-      if (now >= leaveAt) return undefined;
+      if (isBroken || now >= leaveAt) return undefined;
+      const { interrupts } = partition;
       const code = partition.deferredCode;
       if (code !== undefined) {
         partition.deferredCode = undefined;
         const index = exitIndex(code);
         partition.exits[index] = partition.exits[index]! + 1;
         handlers[index]!(partition);
-        continue;
-      }
-      if (partition.state === READY && partition.loading === undefined) return now;
-      if (partition.loading !== undefined && partition.state === READY) {
+      } else if (partition.state === READY && partition.loading === undefined) return now;
+      else if (partition.state === READY) {
         // A piece takes less than the exit lead.
         if (now >= deferAt) idleUntil(leaveAt);
-        else if (partition.loading.step()) {
-          partition.loading = undefined;
-          return rdtsc();
-        }
-        continue;
-      }
-      const canWake = partition.state === IDLE;
-      const due = canWake ? nextDue(partition) : undefined;
-      if (due !== undefined && due <= now + timerLead) {
-        expire(partition, due > now ? due : now);
-        if (partition.interrupts.isDeliverable()) partition.state = READY;
-        if (partition.state === READY && partition.loading === undefined) return due > now ? due : now;
-        continue;
-      }
-      if (canWake && partition.interrupts.isDeliverable()) {
+        else if (partition.loading!.step()) partition.loading = undefined;
+      } else if (partition.state === IDLE && interrupts.isDeliverable()) {
         partition.state = READY;
-        return now;
+      } else {
+        const due = partition.state === IDLE ? partition.dueAt : NEVER;
+        if (due <= now + timerLead) {
+          const at = due > now ? due : now;
+          expire(partition, at);
+          if (interrupts.isDeliverable() && partition.state === IDLE) {
+            partition.state = READY;
+            return at;
+          }
+        } else {
+          const wake = due - timerLead < leaveAt ? due - timerLead : leaveAt;
+          if (wake - now > housekeepingLead + exitLead && isHousekeepingDue()) housekeeping();
+          else {
+            timer.arm(wake);
+            dispatcher.waitAndDispatch();
+            takeFired();
+          }
+        }
       }
-      const wake = due !== undefined && due - timerLead < leaveAt ? due - timerLead : leaveAt;
-      if (wake - now > housekeepingLead + exitLead && isHousekeepingDue()) {
-        housekeeping();
-        continue;
-      }
-      timer.arm(wake);
-      dispatcher.waitAndDispatch();
-      takeFired();
-      if (isSwitchNow || stopReason !== undefined) return undefined;
     }
   }
 
   // ---- slots
 
-  /** @returns false if the plan is to be left at once */
-  function runSlot(slot: Slot, frameStart: bigint): boolean {
+  function runSlot(slot: Slot, frameStart: bigint, frameTsc: bigint): void {
     const partition = slot.partition;
-    const { vcpu, interrupts } = partition;
-    const { area, guest } = vcpu;
-    const { exits } = partition;
-    const start = frameStart + slot.start;
-    const startTsc = toTsc(start);
-    const endTsc = toTsc(frameStart + slot.end);
-    leaveAt = slot.isFollowed ? endTsc - switchLead : endTsc;
-    if (slot.isFollowed && (isHousekeepingDue() || nextPlan)) leaveAt -= housekeepingLead;
+    const interrupts = partition.interrupts;
+    const vcpu = partition.vcpu;
+    const area = vcpu.area;
+    const vmcb32 = vcpu.vmcb32;
+    const guest = vcpu.guest;
+    const startTsc = frameTsc + slot.startTicks;
+    leaveAt = frameTsc + slot.leaveTicks;
+    if (isHousekeepingDue() || nextPlan !== undefined) leaveAt -= housekeepingLead;
     deferAt = leaveAt - exitLead;
     partition.slots++;
 
     if (partition.state <= IDLE) {
-      expire(partition, startTsc);
-      interrupts.raise(LINE.SLOT_START);
-      if (partition.state === IDLE && interrupts.isDeliverable()) partition.state = READY;
+      if (partition.dueAt <= startTsc) expire(partition, startTsc);
+      interrupts.pending |= 1 << LINE.SLOT_START;
+      if (partition.state === IDLE && (interrupts.pending & interrupts.enabled) !== 0) partition.state = READY;
     }
-    partition.page.setSlot(hwAt(partition, start), hwAt(partition, frameStart + slot.end), slot.index, plan.index, frame);
+    const start = frameStart + slot.start;
+    const end = frameStart + slot.end;
+    partition.page.beginSlot(
+      startTsc + vcpu.vmcb[TSC_OFFSET]!,
+      partition.frozenAt === undefined ? start + partition.hwOffset : partition.frozenAt,
+      toNanos(partition.exec),
+      partition.frozenAt === undefined ? end + partition.hwOffset : partition.frozenAt,
+      slot.index,
+      plan.index,
+      frame,
+    );
 
-    /** Instant of the next entry; 0 when it is to be at once, without arming anew. */
+    /** TSC of the next entry; 0: at once, if nothing has to be armed. */
     let resumeAt = startTsc;
+    /** TSC for which the timer is armed; 0: it is not, or not known. */
     let armed = 0n;
     let entered = 0n;
     let left = startTsc;
     running: for (;;) {
       if (partition.state !== READY || partition.loading !== undefined || partition.deferredCode !== undefined) {
-        if (partition.runningSince !== undefined) stopClocks(partition, area[AREA.LEFT]!);
-        const goesOn = waitInSlot(partition);
+        if (partition.runningSince !== undefined) stopClocks(partition, left);
+        const goesOn = waitInSlot(partition, startTsc);
         if (goesOn === undefined) break;
-        resumeAt = goesOn > startTsc ? goesOn : startTsc;
+        resumeAt = goesOn;
         armed = 0n;
       }
-      if (partition.runningSince === undefined) startClocks(partition, resumeAt > 0n ? resumeAt : rdtsc());
+      if (partition.runningSince === undefined) {
+        // At the slot's start the page says so already.
+        if (resumeAt === startTsc && !partition.hasExecTimer) partition.runningSince = startTsc;
+        else startClocks(partition, resumeAt);
+      }
 
-      // What ends this run of the guest.
-      const entry = interrupts.prepare();
+      // What goes in at the entry, and what ends this run of the guest.
       let until = leaveAt;
-      if (entry === 'short') until = 0n;
-      else {
-        const due = nextDue(partition);
-        if (due !== undefined && due - timerLead < leaveAt) {
-          const now = resumeAt > 0n ? resumeAt : rdtsc();
-          if (due <= now + timerLead) {
-            // It would be over before it began: wait for the instant here.
-            const at = due > now ? due : now;
-            expire(partition, at);
-            resumeAt = at;
-            armed = 0n;
-            continue;
-          }
-          until = due - timerLead;
+      if ((interrupts.pending & interrupts.enabled) !== 0 || interrupts.isWindowOpen || vmcb32[EXITINTINFO_LOW]! < 0)
+        if (interrupts.prepare() === 'short') until = 0n;
+      if (until !== 0n && partition.dueAt - timerLead < leaveAt) {
+        const due = partition.dueAt;
+        const now = resumeAt > 0n ? resumeAt : rdtsc();
+        if (due <= now + timerLead) {
+          // Its run would be over before it began: the instant is waited for here.
+          resumeAt = due > now ? due : now;
+          expire(partition, resumeAt);
+          armed = 0n;
+          continue;
         }
+        until = due - timerLead;
       }
       if (until !== armed) {
         // The timer counts from the entry: that has to be an instant which is still to come.
@@ -390,23 +423,17 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         const code = runGuest(guest);
         left = area[AREA.LEFT]!;
         if (entered === 0n) entered = area[AREA.ENTERED]!;
-        const isTaken = area[AREA.TAKEN] !== 0n;
-        if (isTaken) {
-          dispatcher.dispatchTaken(Number(area[AREA.TAKEN]));
+        const taken = area[AREA.TAKEN]!;
+        if (taken === timerAlone) {
+          endTimerInterrupt(0);
+          armed = 0n;
+        } else if (taken !== 0n) {
+          dispatcher.dispatchTaken(toNumber(taken & 0xffn));
           if (takeFired()) armed = 0n;
         }
         if (code === EXIT_CODE.INTR) {
-          exits[INTR] = exits[INTR]! + 1;
-          if (left >= leaveAt) break running;
-          if (stopReason !== undefined || isSwitchNow) break running;
-          // A virtual timer is due, or a device's handler has raised a line: whichever, it is looked at anew.
-          const due = nextDue(partition);
-          if (due !== undefined && due <= left + timerLead + timerLead) {
-            const at = due > left ? due : left;
-            expire(partition, at);
-            resumeAt = at;
-            armed = 0n;
-          }
+          partition.exits[INTR]!++;
+          if (left >= leaveAt || isBroken) break running;
           break;
         }
         if (left >= deferAt) {
@@ -415,74 +442,89 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
           if (code === EXIT_CODE.SHUTDOWN || code === EXIT_CODE.INVALID) partition.deferredCode = code;
           break running;
         }
-        const index = exitIndex(code);
-        exits[index] = exits[index]! + 1;
-        if (handlers[index]!(partition) === AFTER.REPLAN || isTaken) {
-          if (stopReason !== undefined || isSwitchNow) break running;
+        const index = code & 0xff;
+        partition.exits[index]!++;
+        if (handlers[index]!(partition) === AFTER.REPLAN) {
+          if (isBroken) break running;
+          findDue(partition);
           break;
         }
+        if (taken !== 0n) break;
         const stretch = rdtsc() - left;
         if (stretch > longestStretch) longestStretch = stretch;
       }
     }
 
-    if (partition.runningSince !== undefined) stopClocks(partition, left);
+    if (partition.runningSince !== undefined) {
+      partition.exec = partition.exec + left - partition.runningSince;
+      partition.runningSince = undefined;
+      if (partition.hasExecTimer) findDue(partition);
+    }
     slot.runs++;
     if (entered !== 0n) {
       const error = entered - startTsc;
       if (error > slot.errorMax) slot.errorMax = error;
-      if (slot.runs === 1 || error < slot.errorMin) slot.errorMin = error;
-      if (error > LATE && partition.loading === undefined) {
-        partition.lateSlots++;
-        recordLate(left, partition.index, slot.index, (toInstant(entered) - start) as never);
-      }
-      if (left > endTsc) {
-        slot.overruns++;
-        health!.raise(partition, 'overrun', left - endTsc, `${left - endTsc} ticks beyond the end of slot ${slot.index}`);
-      }
+      if (error < slot.errorMin) slot.errorMin = error;
       recordSlot(left, partition.index, slot.index, frame, startTsc, entered, left);
+      if (error > lateLimit) {
+        partition.lateSlots++;
+        recordLate(left, partition.index, slot.index, toNanos(error) as Nanos);
+      }
+      if (left > frameTsc + slot.endTicks) {
+        slot.overruns++;
+        const over = toNanos(left - frameTsc - slot.endTicks);
+        health!.raise(partition, 'overrun', over, `${over} ns beyond the end of slot ${slot.index}`);
+      }
     }
-    if (isHousekeepingDue() && endTsc - rdtsc() > switchLead + housekeepingLead / 2n) housekeeping();
-    return !isSwitchNow && stopReason === undefined;
+    if (isHousekeepingDue() && frameTsc + slot.endTicks - rdtsc() > switchLead + housekeepingLead / 2n) housekeeping();
+  }
+
+  /** @returns why the run is over, undefined if it goes on after this frame */
+  function runFrame(frameStart: bigint, frameTsc: bigint): string | undefined {
+    const { slots } = plan;
+    // By index: an iterator costs the engine microseconds.
+    for (let at = 0; at < slots.length; at++) {
+      const slot = slots[at]!;
+      const now = rdtsc();
+      if (now > frameTsc + slot.leaveTicks) {
+        // Time went by somewhere else: what is over is not caught up with.
+        slot.overruns++;
+        slot.partition.lateSlots++;
+        recordLate(now, slot.partition.index, slot.index, toNanos(now - frameTsc - slot.startTicks) as Nanos);
+        continue;
+      }
+      const prepareAt = frameTsc + slot.startTicks - switchLead;
+      if (now < prepareAt) idleUntil(prepareAt);
+      runSlot(slot, frameStart, frameTsc);
+      if (isBroken) return stopReason;
+      if (parts.duration !== 0n && frameStart + slot.end >= parts.duration) return 'its duration is over';
+    }
+    return undefined;
   }
 
   function run(): string {
     let frameStart = 0n;
+    let frameTsc = toTsc(0n);
+    for (const partition of partitions) findDue(partition);
     for (;;) {
-      const { slots, majorFrame } = plan;
-      // By index: an iterator costs the engine microseconds.
-      for (let at = 0; at < slots.length; at++) {
-        const slot = slots[at]!;
-        const start = toTsc(frameStart + slot.start);
-        const isBehind = rdtsc() > toTsc(frameStart + slot.end) - switchLead;
-        if (isBehind) {
-          // Time went by somewhere else: what is over is not caught up with.
-          slot.overruns++;
-          trace.record(EVENTS.slotLate, slot.partition.index, slot.index, (time.now() - frameStart - slot.start) as never);
-          continue;
-        }
-        if (rdtsc() < start - switchLead - exitLead) idleUntil(start - switchLead);
-        const goesOn = runSlot(slot, frameStart);
-        if (stopReason !== undefined) return stopReason;
-        if (!goesOn) break;
-        if (parts.duration !== 0n && frameStart + slot.end >= parts.duration) return 'its duration is over';
-      }
-      let next = frameStart + majorFrame;
-      if (isSwitchNow) {
+      const ended = runFrame(frameStart, frameTsc);
+      if (ended !== undefined) return ended;
+      if (isBroken) {
         // A maintenance plan begins at once: at the next instant that leaves time to prepare its first slot.
-        isSwitchNow = false;
-        next = time.now() + LEADS.SWITCH + LEADS.HOUSEKEEPING;
-      } else if (toTsc(next) - rdtsc() > switchLead + exitLead + housekeepingLead) idleUntil(toTsc(next) - switchLead);
-      frameStart = next;
+        isBroken = false;
+        frameStart = time.now() + LEADS.SWITCH + LEADS.HOUSEKEEPING;
+      } else frameStart += plan.majorFrame;
       frame++;
-      if (nextPlan) {
+      if (nextPlan !== undefined) {
         plan = nextPlan;
         nextPlan = undefined;
         trace.record(EVENTS.planSwitched, plan.index, plan.description.name, frame);
       }
       time.follow();
-      if (parts.duration === 0n && haltedCount === partitions.length) return 'every partition has halted';
-      if (parts.duration !== 0n && frameStart >= parts.duration) return 'its duration is over';
+      frameTsc = toTsc(frameStart);
+      if (parts.duration === 0n) {
+        if (haltedCount === partitions.length) return 'every partition has halted';
+      } else if (frameStart >= parts.duration) return 'its duration is over';
     }
   }
 
@@ -493,11 +535,15 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       switchPlan,
       stop: (reason) => {
         stopReason ??= reason;
+        isBroken = true;
       },
       hasTime: () => rdtsc() < deferAt,
       hwClock: (partition) => hwAt(partition, time.now()),
-      execClock: (partition) => execAt(partition, rdtsc()),
-      refreshClocks,
+      execClock: (partition) => toNanos(execAt(partition, rdtsc())),
+      refreshClocks: (partition) => {
+        if (partition.runningSince !== undefined) writeClocks(partition, rdtsc());
+        findDue(partition);
+      },
     },
     connect: (table, monitor) => {
       handlers = table;
@@ -505,15 +551,15 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     },
     run,
     report: () => {
-      const nanosOf = (ticks: bigint): bigint => toInstant(toTsc(0n) + ticks);
       for (const { slots } of plans)
         for (const { partition, index, runs, errorMax, errorMin, overruns } of slots)
-          if (runs > 0)
-            trace.record(EVENTS.slotWorst, partition.index, index, runs, nanosOf(errorMax) as never, nanosOf(errorMin) as never, overruns);
-      trace.record(EVENTS.systemCosts, LEADS.SWITCH as never, LEADS.TIMER as never, nanosOf(longestStretch) as never);
+          if (runs > 0 && errorMin !== NEVER)
+            trace.record(EVENTS.slotWorst, partition.index, index, runs, toNanos(errorMax) as Nanos, toNanos(errorMin) as Nanos, overruns);
+      trace.record(EVENTS.systemCosts, LEADS.SWITCH as Nanos, LEADS.TIMER as Nanos, toNanos(longestStretch) as Nanos);
     },
   };
 }
 
 const INTR = exitIndex(EXIT_CODE.INTR);
 const TSC_OFFSET = VMCB.TSC_OFFSET >> 3;
+const EXITINTINFO_LOW = VMCB.EXITINTINFO >> 2;

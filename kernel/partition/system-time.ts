@@ -10,6 +10,8 @@ export interface SystemTime {
   now(): bigint;
   /** TSC ticks of a duration, rounded up. */
   toTicks(duration: bigint): bigint;
+  /** Duration of so many TSC ticks, rounded down. */
+  toNanos(ticks: bigint): bigint;
   /** Where the machine's clock is not the TSC, follows that clock: called once a major frame. */
   follow(): void;
 }
@@ -42,6 +44,7 @@ export function createSystemTime(rdtsc: () => bigint, tscFrequency: Frequency, c
     toInstant,
     now: () => toInstant(rdtsc()),
     toTicks: (duration) => (duration * multiply + divide - 1n) / divide,
+    toNanos: (ticks) => (multiply === 1n ? ticks * divide : (ticks * divide) / multiply),
     follow: () => {
       if (isTsc) return;
       const reading = clock.now();

@@ -4,8 +4,8 @@ import { ABI_VERSION, TIME_PAGE, TIMERS_MAX } from './abi.ts';
 export interface TimePage {
   /** Words of the page that count expiries. */
   readonly counts: Int32Array;
-  /** The slot that begins, before the partition is entered. */
-  setSlot(start: bigint, end: bigint, slot: number, plan: number, frame: number): void;
+  /** The slot that begins, before the partition is entered, and the clocks at its start. */
+  beginSlot(tsc: bigint, hw: bigint, exec: bigint, hwEnd: bigint, slot: number, plan: number, frame: number): void;
   /** Both clocks at a value of the guest's TSC, from which they run on. */
   setClocks(tsc: bigint, hw: bigint, exec: bigint): void;
   setFrozen(isFrozen: boolean): void;
@@ -34,6 +34,11 @@ export function createTimePage(
   const TSC_BASE = TIME_PAGE.TSC_BASE >> 3;
   const HW_BASE = TIME_PAGE.HW_BASE >> 3;
   const EXEC_BASE = TIME_PAGE.EXEC_BASE >> 3;
+  const SLOT_START = TIME_PAGE.SLOT_START >> 3;
+  const SLOT_END = TIME_PAGE.SLOT_END >> 3;
+  const SLOT = TIME_PAGE.SLOT >> 2;
+  const PLAN = TIME_PAGE.PLAN >> 2;
+  const FRAME = TIME_PAGE.FRAME >> 2;
   let sequence = 0;
   words[TIME_PAGE.VERSION >> 2] = ABI_VERSION;
   words[TIME_PAGE.PARTITION >> 2] = partition;
@@ -43,13 +48,16 @@ export function createTimePage(
 
   return {
     counts: new Int32Array(memory, TIME_PAGE.TIMER_COUNTS, TIMERS_MAX),
-    setSlot: (start, end, slot, plan, frame) => {
+    beginSlot: (tsc, hw, exec, hwEnd, slot, plan, frame) => {
       words[SEQUENCE] = sequence + 1;
-      quads[TIME_PAGE.SLOT_START >> 3] = start;
-      quads[TIME_PAGE.SLOT_END >> 3] = end;
-      words[TIME_PAGE.SLOT >> 2] = slot;
-      words[TIME_PAGE.PLAN >> 2] = plan;
-      words[TIME_PAGE.FRAME >> 2] = frame;
+      quads[TSC_BASE] = tsc;
+      quads[HW_BASE] = hw;
+      quads[EXEC_BASE] = exec;
+      quads[SLOT_START] = hw;
+      quads[SLOT_END] = hwEnd;
+      words[SLOT] = slot;
+      words[PLAN] = plan;
+      words[FRAME] = frame;
       sequence = (sequence + 2) | 0;
       words[SEQUENCE] = sequence;
     },

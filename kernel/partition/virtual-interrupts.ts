@@ -9,11 +9,14 @@ import type { Vcpu } from '../vm/vcpu.ts';
 import { DEFAULT_VECTOR_BASE } from './abi.ts';
 
 export interface VirtualInterrupts {
+  /** Bits of the lines that are pending, and of those that are delivered; open, so that the scheduler need not call. */
+  pending: number;
+  enabled: number;
+  /** Line 0 comes as this vector: 32 to 224. */
+  vectorBase: number;
+  /** Whether a #VMEXIT VINTR is asked for. */
+  isWindowOpen: boolean;
   raise(line: number): void;
-  /** Bits of the lines that are delivered; all others wait. */
-  setEnabled(lines: number): void;
-  /** @param base from 32 to 224 */
-  setVectorBase(base: number): void;
   /** Whether one is pending on a line that is enabled. */
   isDeliverable(): boolean;
   /**
@@ -41,44 +44,37 @@ const IF = Number(RFLAGS.IF);
 const WINDOW = V_INTR.IRQ | V_INTR.IGNORE_TPR | V_INTR.PRIORITY;
 
 export function createVirtualInterrupts({ vmcb, vmcb32 }: Pick<Vcpu, 'vmcb' | 'vmcb32'>): VirtualInterrupts {
-  let pending = 0;
-  let enabled = 0;
-  let base = DEFAULT_VECTOR_BASE;
-  let isWindowOpen = false;
-
   function openWindow(): void {
-    if (isWindowOpen) return;
-    isWindowOpen = true;
+    if (lines.isWindowOpen) return;
+    lines.isWindowOpen = true;
     vmcb32[V_INTR_WORD] = vmcb32[V_INTR_WORD]! | WINDOW;
     vmcb32[INTERCEPTS] = vmcb32[INTERCEPTS]! | INTERCEPT_1.VINTR;
   }
 
   function closeWindow(): void {
-    isWindowOpen = false;
+    lines.isWindowOpen = false;
     vmcb32[V_INTR_WORD] = vmcb32[V_INTR_WORD]! & ~WINDOW;
     vmcb32[INTERCEPTS] = vmcb32[INTERCEPTS]! & ~INTERCEPT_1.VINTR;
   }
 
-  return {
+  const lines: VirtualInterrupts = {
+    pending: 0,
+    enabled: 0,
+    vectorBase: DEFAULT_VECTOR_BASE,
+    isWindowOpen: false,
     raise: (line) => {
-      pending |= 1 << line;
+      lines.pending |= 1 << line;
     },
-    setEnabled: (lines) => {
-      enabled = lines;
-    },
-    setVectorBase: (value) => {
-      base = value;
-    },
-    isDeliverable: () => (pending & enabled) !== 0,
+    isDeliverable: () => (lines.pending & lines.enabled) !== 0,
     prepare: () => {
       if (vmcb32[EXITINTINFO_LOW]! < 0) {
         // Bit 31, VALID. Its delivery is made again from the start.
         if (vmcb32[EVENTINJ_LOW]! >= 0) vmcb[EVENTINJ] = vmcb[EXITINTINFO]!;
         vmcb[EXITINTINFO] = 0n;
       }
-      const deliverable = pending & enabled;
+      const deliverable = lines.pending & lines.enabled;
       if (deliverable === 0) {
-        if (isWindowOpen) closeWindow();
+        if (lines.isWindowOpen) closeWindow();
         return 'usual';
       }
       if (vmcb32[EVENTINJ_LOW]! < 0 || (vmcb32[FLAGS]! & IF) === 0) {
@@ -87,14 +83,14 @@ export function createVirtualInterrupts({ vmcb, vmcb32 }: Pick<Vcpu, 'vmcb' | 'v
       }
       // QEMU 7.2 does not load the shadow at VMRUN: what would be injected now came too early for the guest.
       if ((vmcb32[SHADOW]! & 1) !== 0) {
-        if (isWindowOpen) closeWindow();
+        if (lines.isWindowOpen) closeWindow();
         return 'short';
       }
       const lowest = deliverable & -deliverable;
-      pending &= ~lowest;
-      vmcb32[EVENTINJ_LOW] = EVENT.VALID | EVENT.TYPE_INTERRUPT | (base + 31 - Math.clz32(lowest));
-      if ((pending & enabled) !== 0) openWindow();
-      else if (isWindowOpen) closeWindow();
+      lines.pending &= ~lowest;
+      vmcb32[EVENTINJ_LOW] = EVENT.VALID | EVENT.TYPE_INTERRUPT | (lines.vectorBase + 31 - Math.clz32(lowest));
+      if ((lines.pending & lines.enabled) !== 0) openWindow();
+      else if (lines.isWindowOpen) closeWindow();
       return 'usual';
     },
     injectException: (vector, errorCode) => {
@@ -103,12 +99,13 @@ export function createVirtualInterrupts({ vmcb, vmcb32 }: Pick<Vcpu, 'vmcb' | 'v
       vmcb[EXITINTINFO] = 0n;
     },
     reset: () => {
-      pending = 0;
-      enabled = 0;
-      base = DEFAULT_VECTOR_BASE;
+      lines.pending = 0;
+      lines.enabled = 0;
+      lines.vectorBase = DEFAULT_VECTOR_BASE;
       closeWindow();
       vmcb[EVENTINJ] = 0n;
       vmcb[EXITINTINFO] = 0n;
     },
   };
+  return lines;
 }

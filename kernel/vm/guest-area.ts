@@ -35,7 +35,7 @@ export const AREA = {
   /** A 32-bit store made right before the entry, to start a timer; none if the address is 0. It is 0 afterwards. */
   TIMER_ADDRESS: 0xd0 >> 3,
   TIMER_VALUE: 0xd8 >> 3,
-  /** Interrupts that were taken while runGuest waited, and at the exit. */
+  /** Interrupts that were taken while runGuest waited, and at the exit; from bit 8 on the vector of the first. */
   TAKEN: 0xe0 >> 3,
 } as const;
 

@@ -1,7 +1,7 @@
 /**
  * From a TypeScript entry to a boot module: esbuild bundles it into one function, a transform lowers `let` and
- * `const` to `var` (the engine checks each use of the former), the engine's own compiler makes bytecode of it, and
- * a ustar archive carries it. Two builds of the same sources give the same bytes.
+ * `const` to `var` (the engine checks each use of the former) and puts constants where they are used, the engine's own
+ * compiler makes bytecode of it, and a ustar archive carries it. Two builds of the same sources give the same bytes.
  */
 import type { TransformOptions } from '@babel/core';
 import { build, type BuildFailure } from 'esbuild';
@@ -11,6 +11,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:f
 import { basename, join, resolve } from 'node:path';
 import { pack } from 'tar-stream';
 import { BuildError, CannotRunError } from '../errors.ts';
+import { inlineConstants } from './constants.ts';
 import { buildFolder, defaultEntry, precompiler, projectRoot, shown } from '../paths.ts';
 
 export interface Bundle {
@@ -109,7 +110,7 @@ async function bundleSource(name: string, entry: string): Promise<{ code: string
     compact: false,
     inputSourceMap: JSON.parse(map) as NonNullable<Exclude<TransformOptions['inputSourceMap'], boolean>>,
     sourceMaps: true,
-    plugins: [['@babel/plugin-transform-block-scoping', { tdz: false }]],
+    plugins: [['@babel/plugin-transform-block-scoping', { tdz: false }], inlineConstants],
     filename: `${name}.js`,
     cwd: projectRoot(),
   });
