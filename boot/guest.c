@@ -23,6 +23,7 @@ ASSERT_OFFSET(left, GUEST_LEFT);
 ASSERT_OFFSET(timer_address, GUEST_TIMER_ADDRESS);
 ASSERT_OFFSET(timer_value, GUEST_TIMER_VALUE);
 ASSERT_OFFSET(taken, GUEST_TAKEN);
+ASSERT_OFFSET(keep, GUEST_KEEP);
 ASSERT_OFFSET(fx, GUEST_FX);
 ASSERT_OFFSET(host_fx, GUEST_HOST_FX);
 
@@ -50,8 +51,12 @@ int guest_open(struct cpu *cpu, uint64_t address)
 uint32_t guest_enter(struct cpu *cpu, unsigned index)
 {
     struct guest *guest = cpu->guests[index];
-    cpu->taken_count = 0;
+    if (!guest->keep)
+        cpu->taken_count = 0;
+    guest->keep = 0;
+    stretch_end(cpu);
     guest_run(guest);
+    cpu->closed_since = guest->left;
     /* Most often it is one, and the vector tells which: no other call is needed then. */
     guest->taken = cpu->taken_count | (cpu->taken_count ? cpu->taken[0].vector << 8 : 0);
     /* Codes have 32 bits that matter: QEMU's INVALID has no more of its 64. */

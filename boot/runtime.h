@@ -125,7 +125,8 @@ struct guest {
     uint64_t entered, left;           /* TSC right before VMRUN, right after #VMEXIT */
     uint64_t timer_address, timer_value; /* stored right before the entry, unless the address is 0 */
     uint64_t taken;                   /* interrupts taken since the entry was asked for; the first one's vector from bit 8 */
-    uint8_t unused[0x200 - 0xE8];
+    uint64_t keep;                    /* not 0: those taken before are still to be handled, new ones come behind them */
+    uint8_t unused[0x200 - 0xF0];
     uint8_t fx[512], host_fx[512];
 };
 #define GUESTS_MAX 64
@@ -142,6 +143,8 @@ struct cpu {
     uint64_t evaluation_end;  /* TSC at which a limited evaluation is stopped, 0 = none */
     uint64_t access_before, access_after; /* TSC around the last port or MMIO access of a shim */
     uint32_t panics;          /* how deep failures are nested */
+    uint64_t closed_since;    /* TSC when interrupts were closed the last time */
+    uint64_t longest_stretch; /* TSC ticks, since it was asked for */
     uint32_t guest_count;
     struct guest *guests[GUESTS_MAX];
     uint32_t number;
@@ -157,6 +160,14 @@ void cpu_init(struct cpu *cpu, struct boot_info *boot);
 /* Calls `visit` with each page of the CPU that has to stay unmapped. */
 void cpu_for_each_guard(const struct cpu *cpu, void (*visit)(uint64_t page));
 static inline struct cpu *cpu_current(void) { struct cpu *cpu; __asm__("movq %%gs:0, %0" : "=r"(cpu)); return cpu; }
+/* Around every wait with interrupts open: how long they were closed before. */
+static inline void stretch_end(struct cpu *cpu)
+{
+    uint64_t stretch = read_tsc() - cpu->closed_since;
+    if (stretch > cpu->longest_stretch)
+        cpu->longest_stretch = stretch;
+}
+static inline void stretch_begin(struct cpu *cpu) { cpu->closed_since = read_tsc(); }
 void interrupts_idle(void);
 void interrupts_idle_awake(void);
 void interrupts_poll(void);

@@ -379,7 +379,9 @@ SHIM(idle)
     UNUSED_ARGUMENTS;
     struct cpu *cpu = cpu_current();
     cpu->taken_count = 0;
+    stretch_end(cpu);
     interrupts_idle();
+    stretch_begin(cpu);
     return JS_NewUint32(context, cpu->taken_count);
 }
 
@@ -388,7 +390,9 @@ SHIM(idleAwake)
     UNUSED_ARGUMENTS;
     struct cpu *cpu = cpu_current();
     cpu->taken_count = 0;
+    stretch_end(cpu);
     interrupts_idle_awake();
+    stretch_begin(cpu);
     return JS_NewUint32(context, cpu->taken_count);
 }
 
@@ -397,7 +401,9 @@ SHIM(poll)
     UNUSED_ARGUMENTS;
     struct cpu *cpu = cpu_current();
     cpu->taken_count = 0;
+    stretch_end(cpu);
     interrupts_poll();
+    stretch_begin(cpu);
     return JS_NewUint32(context, cpu->taken_count);
 }
 
@@ -439,6 +445,16 @@ SHIM(interruptsTaken)
 {
     UNUSED_ARGUMENTS;
     return JS_NewUint32(context, cpu_of(context)->taken_count);
+}
+
+SHIM(longestStretch)
+{
+    UNUSED_ARGUMENTS;
+    struct cpu *cpu = cpu_of(context);
+    uint64_t longest = cpu->longest_stretch;
+    cpu->longest_stretch = 0;
+    cpu->closed_since = read_tsc();
+    return JS_NewBigInt64(context, (int64_t)longest);
 }
 
 /* ---- Guests. */
@@ -655,6 +671,7 @@ static const JSCFunctionListEntry shims[] = {
     ENTRY(interruptTsc, 1),
     ENTRY(interruptsLost, 0),
     ENTRY(interruptsTaken, 0),
+    ENTRY(longestStretch, 0),
     ENTRY(openGuest, 1),
     ENTRY(runGuest, 1),
     ENTRY(commandLine, 0),

@@ -75,6 +75,8 @@ export interface Shims {
   interruptsLost(): number;
   /** How many were taken by the last idle, poll or runGuest. */
   interruptsTaken(): number;
+  /** TSC ticks for which interrupts were closed at the most, from one idle, poll or runGuest to the next, since this was last asked. */
+  longestStretch(): bigint;
 
   /**
    * Takes a page of free memory as a guest CPU's: its registers and how it is to be entered, laid out as kernel/vm/guest-area.ts

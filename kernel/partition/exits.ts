@@ -7,7 +7,7 @@ import { EVENT, EXIT_CODE, IOIO_INFO, MSR_INFO_WRITE, NPF_INFO, VMCB } from '../
 import { EVENTS } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
 import { AREA } from '../vm/guest-area.ts';
-import { countPrefixes, isCode64 } from '../vm/instruction-length.ts';
+import { countPrefixes, isCode64, LENGTH_MAX } from '../vm/instruction-length.ts';
 import { PARTITION_STATE } from './abi.ts';
 import type { HealthMonitor } from './health-monitor.ts';
 import type { Partition } from './partition.ts';
@@ -44,8 +44,8 @@ const SHADOW = VMCB.INTERRUPT_SHADOW >> 2;
 const FLAGS = VMCB.RFLAGS >> 2;
 const IF = Number(RFLAGS.IF);
 
-/** The guest goes on behind an instruction that was done for it. */
-export function advance({ vcpu }: Partition, length: number): void {
+/** The guest goes on behind an instruction of this length, which was done for it. */
+function advance({ vcpu }: Partition, length: number): void {
   vcpu.vmcb[RIP] = vcpu.vmcb[RIP]! + BigInt(length);
   vcpu.vmcb32[SHADOW] = 0;
 }
@@ -95,8 +95,6 @@ const REGISTERS = [
 ] as const;
 const REGISTER_RSP = 4;
 
-/** Longest instruction there is. */
-const LENGTH_MAX = 15;
 /** CR4 bits that a guest may set: what its CPUID offers, and not OSXSAVE. */
 const CR4_WRITABLE = 0x3fn | (1n << 6n) | (1n << 7n) | (1n << 8n) | CR4.OSFXSR | CR4.OSXMMEXCPT | (1n << 16n) | (1n << 20n) | (1n << 21n);
 
@@ -134,18 +132,18 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
 
   on(EXIT_CODE.CPUID, (partition) => {
     const { area } = partition.vcpu;
-    const [a, b, c, d] = partition.cpuid(low32(area[AREA.RAX]!), low32(area[AREA.RCX]!));
-    area[AREA.RAX] = BigInt(a);
-    area[AREA.RBX] = BigInt(b);
-    area[AREA.RCX] = BigInt(c);
-    area[AREA.RDX] = BigInt(d);
-    advance(partition, partition.instructionLength(0x0f, 2));
+    const registers = partition.cpuid(low32(area[AREA.RAX]!), low32(area[AREA.RCX]!));
+    area[AREA.RAX] = registers[0]!;
+    area[AREA.RBX] = registers[1]!;
+    area[AREA.RCX] = registers[2]!;
+    area[AREA.RDX] = registers[3]!;
+    partition.skip(0x0f, 2);
     return AFTER.RESUME;
   });
 
   on(EXIT_CODE.HLT, (partition) => {
     const { interrupts, vcpu } = partition;
-    advance(partition, partition.instructionLength(0xf4, 1));
+    partition.skip(0xf4, 1);
     if ((vcpu.vmcb32[FLAGS]! & IF) === 0) {
       // Nothing that this machine has would end it.
       health.raise(partition, 'shutdown', BigInt.asUintN(64, vcpu.vmcb[RIP]!), 'HLT with interrupts off');
@@ -167,7 +165,7 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
       area[AREA.RAX] = value & 0xffff_ffffn;
       area[AREA.RDX] = (value >> 32n) & 0xffff_ffffn;
     }
-    advance(partition, partition.instructionLength(0x0f, 2));
+    partition.skip(0x0f, 2);
     return AFTER.RESUME;
   });
 
@@ -306,7 +304,7 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
   // Caches are the machine's: left alone.
   for (const code of [EXIT_CODE.INVD, EXIT_CODE.WBINVD])
     on(code, (partition) => {
-      advance(partition, partition.instructionLength(0x0f, 2));
+      partition.skip(0x0f, 2);
       return AFTER.RESUME;
     });
 

@@ -1,11 +1,10 @@
 /**
  * Hypercalls (abi.ts): a table of small handlers. Each is bounded; what a partition passes is checked, and a mistake is a status.
  */
-import { VMCB } from '../regs/vmcb.ts';
+import { EXIT_CODE, SEGMENT_ATTRIBUTES, VMCB } from '../regs/vmcb.ts';
 import { EVENTS } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
 import { AREA } from '../vm/guest-area.ts';
-import { isCode64 } from '../vm/instruction-length.ts';
 import {
   ABI_VERSION,
   BATCH_ENTRY,
@@ -23,12 +22,12 @@ import {
   STATUS,
   TIMERS_MAX,
 } from './abi.ts';
-import { AFTER, advance, type ExitHandler } from './exits.ts';
+import { AFTER, exitIndex, type ExitHandler } from './exits.ts';
 import type { HealthActions, HealthMonitor } from './health-monitor.ts';
 import type { Partition } from './partition.ts';
 import type { Ports } from './ports.ts';
 import type { SystemTime } from './system-time.ts';
-import type { Instant } from '../time/units.ts';
+import type { Instant, Ticks } from '../time/units.ts';
 
 /** What hypercalls ask of the scheduler. */
 export interface SchedulerCalls extends Omit<HealthActions, 'switchPlan'> {
@@ -56,7 +55,11 @@ export interface HypercallParts {
   readonly consoleQuota: number;
 }
 
-type Handler = (partition: Partition, a: bigint, b: bigint, c: bigint, d: bigint) => number;
+/** @param call its arguments, where the registers are that carry them: FIRST, SECOND, THIRD */
+type Handler = (partition: Partition, call: BigInt64Array) => number;
+const FIRST = AREA.RDI;
+const SECOND = AREA.RSI;
+const THIRD = AREA.RDX;
 
 /** Deadlines beyond are none that a clock ever shows. */
 const LAST_INSTANT = (1n << 62n) - 1n;
@@ -67,6 +70,9 @@ const HEALTH_READ_MAX = 16;
 const NAME_MAX = 64n;
 const VECTOR_UD = 6;
 const CPL_WORD = (VMCB.CPL & ~3) >> 2;
+const CPL_MASK = 0xff << 24;
+const CS_WORD = VMCB.CS >> 2;
+const CS_LONG = SEGMENT_ATTRIBUTES.LONG << 16;
 const NUMBER_MASK = 0xffff;
 
 export function createHypercalls(parts: HypercallParts): { readonly onHypercall: ExitHandler } {
@@ -77,6 +83,8 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
   /** Whether timers, interrupts or a state may have changed. */
   let after: number = AFTER.RESUME;
 
+  const scratch = new BigInt64Array(8);
+  const recordTrace = trace.recorder(EVENTS.partitionTrace);
   const table: (Handler | undefined)[] = [];
   const on = (number: number, handler: Handler): void => {
     table[number & NUMBER_MASK] = handler;
@@ -100,7 +108,8 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     return ERROR.OK;
   });
 
-  on(HYPERCALL.GET_TIME, (partition, clock) => {
+  on(HYPERCALL.GET_TIME, (partition, call) => {
+    const clock = call[FIRST]!;
     if (clock === BigInt(CLOCK.HW)) value = scheduler.hwClock(partition);
     else if (clock === BigInt(CLOCK.EXEC)) value = scheduler.execClock(partition);
     else if (clock === BigInt(CLOCK.WALL)) {
@@ -110,7 +119,10 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     return ERROR.OK;
   });
 
-  on(HYPERCALL.SET_TIMER, (partition, which, deadline, period) => {
+  on(HYPERCALL.SET_TIMER, (partition, call) => {
+    const which = call[FIRST]!;
+    const deadline = call[SECOND]!;
+    const period = call[THIRD]!;
     const timer = toNumber(which & 0xffffn);
     const clock = which >> 16n;
     if (timer >= TIMERS_MAX) return ERROR.NONE;
@@ -122,7 +134,8 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     return ERROR.OK;
   });
 
-  on(HYPERCALL.CANCEL_TIMER, (partition, timer) => {
+  on(HYPERCALL.CANCEL_TIMER, (partition, call) => {
+    const timer = call[FIRST]!;
     if (timer < 0n || timer >= BigInt(TIMERS_MAX)) return ERROR.NONE;
     partition.timers.disarm(toNumber(timer));
     after = AFTER.REPLAN;
@@ -135,7 +148,9 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     return ERROR.OK;
   });
 
-  on(HYPERCALL.CONSOLE, (partition, address, length) => {
+  on(HYPERCALL.CONSOLE, (partition, call) => {
+    const address = call[FIRST]!;
+    const length = call[SECOND]!;
     if (length < 0n || length > BigInt(CONSOLE_MAX)) return ERROR.INVALID;
     const at = range(partition, address, length);
     if (at === undefined) return ERROR.ADDRESS;
@@ -147,15 +162,15 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     return ERROR.OK;
   });
 
-  on(HYPERCALL.TRACE, (partition, code, content) => {
-    trace.record(EVENTS.partitionTrace, partition.index, code, content);
+  on(HYPERCALL.TRACE, (partition, call) => {
+    recordTrace(partition.vcpu.area[AREA.LEFT]!, partition.index, call[FIRST] as Ticks, call[SECOND] as Ticks);
     return ERROR.OK;
   });
 
   /** Suspend, resume, halt: which states each may be called in. */
   function changeState(number: number, state: number, from: readonly number[]): void {
-    on(number, (caller, which) => {
-      const partition = target(caller, which);
+    on(number, (caller, call) => {
+      const partition = target(caller, call[FIRST]!);
       if (typeof partition === 'number') return partition;
       if (!from.includes(partition.state)) return ERROR.STATE;
       scheduler.setState(partition, state, caller === partition ? 'by itself' : `by partition ${caller.index}`);
@@ -168,8 +183,9 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
   changeState(HYPERCALL.SUSPEND, SUSPENDED, [READY, IDLE]);
   changeState(HYPERCALL.RESUME, READY, [SUSPENDED]);
 
-  on(HYPERCALL.RESET, (caller, which, kind) => {
-    const partition = target(caller, which);
+  on(HYPERCALL.RESET, (caller, call) => {
+    const partition = target(caller, call[FIRST]!);
+    const kind = call[SECOND]!;
     if (typeof partition === 'number') return partition;
     if (kind !== BigInt(RESET.COLD) && kind !== BigInt(RESET.WARM)) return ERROR.INVALID;
     scheduler.reset(partition, kind === BigInt(RESET.COLD), caller === partition ? 'by itself' : `by partition ${caller.index}`);
@@ -177,16 +193,17 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     return ERROR.OK;
   });
 
-  on(HYPERCALL.SWITCH_PLAN, (caller, plan) => {
+  on(HYPERCALL.SWITCH_PLAN, (caller, call) => {
+    const plan = call[FIRST]!;
     if (!caller.description.isSystem) return ERROR.PERMISSION;
     after = AFTER.REPLAN;
     return plan >= 0n && plan < 0xffffn && scheduler.switchPlan(toNumber(plan)) ? ERROR.OK : ERROR.NONE;
   });
 
-  on(HYPERCALL.STATUS, (caller, which, address) => {
-    const partition = target(caller, which);
+  on(HYPERCALL.STATUS, (caller, call) => {
+    const partition = target(caller, call[FIRST]!);
     if (typeof partition === 'number') return partition;
-    const at = range(caller, address, BigInt(STATUS.LENGTH));
+    const at = range(caller, call[SECOND]!, BigInt(STATUS.LENGTH));
     if (at === undefined) return ERROR.ADDRESS;
     const { bytes } = caller.memory;
     const view = new DataView(bytes.buffer, bytes.byteOffset + at, STATUS.LENGTH);
@@ -200,11 +217,13 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     put(STATUS.EXITS, BigInt(exits));
     put(STATUS.SLOTS, BigInt(partition.slots));
     put(STATUS.LATE_SLOTS, BigInt(partition.lateSlots));
-    put(STATUS.HYPERCALLS, BigInt(partition.hypercalls));
+    put(STATUS.HYPERCALLS, BigInt(partition.exits[exitIndex(EXIT_CODE.VMMCALL)]!));
     return ERROR.OK;
   });
 
-  on(HYPERCALL.PORT_OPEN, (partition, address, length) => {
+  on(HYPERCALL.PORT_OPEN, (partition, call) => {
+    const address = call[FIRST]!;
+    const length = call[SECOND]!;
     if (length <= 0n || length > NAME_MAX) return ERROR.INVALID;
     const at = range(partition, address, length);
     if (at === undefined) return ERROR.ADDRESS;
@@ -216,19 +235,23 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     return ERROR.OK;
   });
 
-  on(HYPERCALL.PORT_WRITE, (partition, number, address, length) => {
+  on(HYPERCALL.PORT_WRITE, (partition, call) => {
+    const number = call[FIRST]!;
+    const length = call[THIRD]!;
     const port = number >= 0n && number < 0xffffn ? ports.find(partition.index, toNumber(number)) : undefined;
     if (!port) return ERROR.NONE;
-    const at = range(partition, address, length);
+    const at = range(partition, call[SECOND]!, length);
     if (at === undefined) return ERROR.ADDRESS;
     after = AFTER.REPLAN;
     return port.write(partition.memory.bytes, at, toNumber(length), time.toInstant(partition.vcpu.area[AREA.LEFT]!));
   });
 
-  on(HYPERCALL.PORT_READ, (partition, number, address, room) => {
+  on(HYPERCALL.PORT_READ, (partition, call) => {
+    const number = call[FIRST]!;
+    const room = call[THIRD]!;
     const port = number >= 0n && number < 0xffffn ? ports.find(partition.index, toNumber(number)) : undefined;
     if (!port) return ERROR.NONE;
-    const at = range(partition, address, room);
+    const at = range(partition, call[SECOND]!, room);
     if (at === undefined) return ERROR.ADDRESS;
     const result = port.read(partition.memory.bytes, at, toNumber(room), time.toInstant(partition.vcpu.area[AREA.LEFT]!));
     if (result < 0) return result;
@@ -236,19 +259,22 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     return ERROR.OK;
   });
 
-  on(HYPERCALL.SET_ENABLED, (partition, lines) => {
-    partition.interrupts.enabled = toNumber(BigInt.asIntN(32, lines));
+  on(HYPERCALL.SET_ENABLED, (partition, call) => {
+    partition.interrupts.enabled = toNumber(BigInt.asIntN(32, call[FIRST]!));
     after = AFTER.REPLAN;
     return ERROR.OK;
   });
 
-  on(HYPERCALL.SET_VECTOR_BASE, (partition, base) => {
+  on(HYPERCALL.SET_VECTOR_BASE, (partition, call) => {
+    const base = call[FIRST]!;
     if (base < 32n || base > BigInt(256 - LINE.COUNT)) return ERROR.INVALID;
     partition.interrupts.vectorBase = toNumber(base);
     return ERROR.OK;
   });
 
-  on(HYPERCALL.SEND_INTERRUPT, (_, which, line) => {
+  on(HYPERCALL.SEND_INTERRUPT, (_, call) => {
+    const which = call[FIRST]!;
+    const line = call[SECOND]!;
     if (which < 0n || which >= BigInt(partitions.length)) return ERROR.NONE;
     if (line < BigInt(LINE.FIRST_FREE) || line >= BigInt(LINE.COUNT)) return ERROR.INVALID;
     partitions[toNumber(which)]!.interrupts.raise(toNumber(line));
@@ -256,15 +282,17 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     return ERROR.OK;
   });
 
-  on(HYPERCALL.RAISE_HEALTH, (partition, code) => {
+  on(HYPERCALL.RAISE_HEALTH, (partition, call) => {
+    const code = call[FIRST]!;
     health.raise(partition, 'partition-error', code, `code ${code}`);
     after = AFTER.REPLAN;
     return ERROR.OK;
   });
 
-  on(HYPERCALL.READ_HEALTH, (caller, address, room) => {
+  on(HYPERCALL.READ_HEALTH, (caller, call) => {
+    const room = call[SECOND]!;
     if (!caller.description.isSystem) return ERROR.PERMISSION;
-    const at = range(caller, address, room);
+    const at = range(caller, call[FIRST]!, room);
     if (at === undefined) return ERROR.ADDRESS;
     const { bytes } = caller.memory;
     const view = new DataView(bytes.buffer, bytes.byteOffset + at, toNumber(room));
@@ -285,7 +313,8 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     return ERROR.OK;
   });
 
-  on(HYPERCALL.WATCHDOG, (partition, interval) => {
+  on(HYPERCALL.WATCHDOG, (partition, call) => {
+    const interval = call[FIRST]!;
     if (interval < 0n || interval > LAST_INSTANT) return ERROR.INVALID;
     partition.watchdogInterval = interval;
     partition.watchdogDue = interval === 0n ? undefined : time.toInstant(partition.vcpu.area[AREA.LEFT]!) + interval;
@@ -293,9 +322,11 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     return ERROR.OK;
   });
 
-  on(HYPERCALL.CONTROL_CLOCK, (caller, which, operation, amount) => {
+  on(HYPERCALL.CONTROL_CLOCK, (caller, call) => {
+    const operation = call[SECOND]!;
+    const amount = call[THIRD]!;
     if (!caller.description.isSystem) return ERROR.PERMISSION;
-    const partition = target(caller, which);
+    const partition = target(caller, call[FIRST]!);
     if (typeof partition === 'number') return partition;
     if (operation === BigInt(CLOCK_OPERATION.FREEZE)) {
       if (partition.frozenAt !== undefined) return ERROR.STATE;
@@ -317,9 +348,9 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     return ERROR.OK;
   });
 
-  on(HYPERCALL.STOP, (caller, code) => {
+  on(HYPERCALL.STOP, (caller, call) => {
     if (!caller.description.isSystem) return ERROR.PERMISSION;
-    scheduler.stop(`partition ${caller.index}: code ${code}`);
+    scheduler.stop(`partition ${caller.index}: code ${call[FIRST]!}`);
     after = AFTER.REPLAN;
     return ERROR.OK;
   });
@@ -352,9 +383,10 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
       const number = toNumber(view.getBigInt64(0, true) & 0xffff_ffffn);
       const handler = number === HYPERCALL.BATCH ? undefined : callOf(number);
       value = 0n;
-      const status = handler
-        ? handler(partition, view.getBigInt64(8, true), view.getBigInt64(16, true), view.getBigInt64(24, true), view.getBigInt64(32, true))
-        : ERROR.UNKNOWN;
+      scratch[FIRST] = view.getBigInt64(8, true);
+      scratch[SECOND] = view.getBigInt64(16, true);
+      scratch[THIRD] = view.getBigInt64(24, true);
+      const status = handler ? handler(partition, scratch) : ERROR.UNKNOWN;
       view.setBigInt64(40, BigInt(status), true);
       view.setBigInt64(48, value, true);
       done++;
@@ -368,19 +400,27 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     return { isFinished: true, status: ERROR.OK };
   }
 
+  /** Out of long mode registers have 32 bits; EBX is the high half of the second argument. */
+  function narrow(area: BigInt64Array): BigInt64Array {
+    scratch[FIRST] = area[FIRST]! & 0xffff_ffffn;
+    scratch[SECOND] = (area[AREA.RBX]! << 32n) | (area[SECOND]! & 0xffff_ffffn);
+    scratch[THIRD] = area[THIRD]! & 0xffff_ffffn;
+    return scratch;
+  }
+
   function onHypercall(partition: Partition): number {
-    const { vcpu } = partition;
-    const { area } = vcpu;
+    const vcpu = partition.vcpu;
+    const area = vcpu.area;
+    const vmcb32 = vcpu.vmcb32;
     // From user mode there is no such instruction: what runs there is the guest's own affair.
-    if (vcpu.vmcb32[CPL_WORD]! >>> 24 !== 0) {
+    if ((vmcb32[CPL_WORD]! & CPL_MASK) !== 0) {
       partition.interrupts.injectException(VECTOR_UD);
       return AFTER.REPLAN;
     }
-    partition.hypercalls++;
     after = AFTER.RESUME;
     value = 0n;
-    const is64 = isCode64(vcpu);
-    const number = toNumber(area[AREA.RAX]! & 0xffff_ffffn);
+    const is64 = (vmcb32[CS_WORD]! & CS_LONG) !== 0;
+    const number = vcpu.area32[AREA.RAX * 2]!;
     let status: number;
     if (number === HYPERCALL.BATCH) {
       const result = batch(partition);
@@ -388,25 +428,21 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
       status = result.status;
     } else {
       const handler = number >>> 16 === ABI_VERSION ? table[number & NUMBER_MASK] : undefined;
-      if (handler === undefined) status = number >>> 16 === ABI_VERSION ? ERROR.UNKNOWN : ERROR.VERSION;
-      else if (is64) status = handler(partition, area[AREA.RDI]!, area[AREA.RSI]!, area[AREA.RDX]!, area[AREA.RCX]!);
-      else {
-        const low = (register: number): bigint => area[register]! & 0xffff_ffffn;
-        const second = (low(AREA.RBX) << 32n) | low(AREA.RSI);
-        status = handler(partition, low(AREA.RDI), BigInt.asIntN(64, second), low(AREA.RDX), low(AREA.RCX));
-      }
+      if (handler !== undefined) status = handler(partition, is64 ? area : narrow(area));
+      else status = number >>> 16 === ABI_VERSION ? ERROR.UNKNOWN : ERROR.VERSION;
     }
     // A partition that was put back to its beginning has no result to receive.
     if (partition.loading !== undefined) return AFTER.REPLAN;
+    const result = status === 0 ? 0n : BigInt(status);
     if (is64) {
-      area[AREA.RAX] = BigInt(status);
+      area[AREA.RAX] = result;
       area[AREA.RDX] = value;
     } else {
-      area[AREA.RAX] = BigInt(status) & 0xffff_ffffn;
+      area[AREA.RAX] = result & 0xffff_ffffn;
       area[AREA.RDX] = value & 0xffff_ffffn;
       area[AREA.RCX] = (value >> 32n) & 0xffff_ffffn;
     }
-    advance(partition, partition.instructionLength(0x0f, 3));
+    partition.skip(0x0f, 3);
     return after;
   }
 

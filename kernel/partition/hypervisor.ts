@@ -2,6 +2,8 @@
  * Partitions, composed: from a system's description and the machine to a system that runs. The counterpart of machine.ts; a program of its
  * own, which the kernel loads for `run=system`.
  */
+import { probeRtc, RTC_BASE, RTC_IRQ, type Rtc } from '../drivers/rtc-mc146818.ts';
+import { createWallClock } from '../time/wall-clock.ts';
 import { createMmio } from '../hw/mmio.ts';
 import { createPorts as createHardwarePorts } from '../hw/ports.ts';
 import type { Machine } from '../machine.ts';
@@ -14,7 +16,7 @@ import { decodeUtf8 } from '../trace/utf8.ts';
 import { createGuestCpuid } from '../vm/guest-cpuid.ts';
 import { createGuestMemory } from '../vm/guest-memory.ts';
 import { createGuestMsrs, DIRECT_MSRS } from '../vm/guest-msr.ts';
-import { createInstructionLengths } from '../vm/instruction-length.ts';
+import { createSkip } from '../vm/instruction-length.ts';
 import { createNestedPaging } from '../vm/nested-paging.ts';
 import { createPages, PAGE, type Pages } from '../vm/pages.ts';
 import { detectSvm, enableSvm, type Svm } from '../vm/svm.ts';
@@ -101,11 +103,10 @@ interface Common {
   readonly svm: Svm;
   readonly msrMap: number;
   readonly hostVmcb: number;
-  readonly wallOffset: bigint | undefined;
 }
 
 function createPartition(common: Common, description: PartitionDescription, index: number): Partition {
-  const { machine, pages, svm, msrMap, hostVmcb, wallOffset } = common;
+  const { machine, pages, svm, msrMap, hostVmcb } = common;
   const { shims, tscFrequency } = machine;
   const LARGE = 2 * 1024 * 1024;
   const block = pages.take(description.memory, description.memory >= LARGE ? LARGE : PAGE);
@@ -130,7 +131,6 @@ function createPartition(common: Common, description: PartitionDescription, inde
     numerator: tscFrequency.denominator * 1_000_000_000n,
     denominator: tscFrequency.numerator,
   });
-  page.setWallOffset(wallOffset ?? 0n);
   const image = createImage(description.program, description.name, description.memory, (name) => {
     const file = shims.moduleFile(name);
     return file && new Uint8Array(file);
@@ -154,7 +154,7 @@ function createPartition(common: Common, description: PartitionDescription, inde
       memory: description.memory,
       tscKilohertz: Number(hertz(tscFrequency) / 1000n),
     }),
-    instructionLength: createInstructionLengths(vcpu, memory),
+    skip: createSkip(vcpu, memory),
     image,
     state: PARTITION_STATE.READY,
     loading: undefined,
@@ -162,6 +162,7 @@ function createPartition(common: Common, description: PartitionDescription, inde
     deferredCode: undefined,
     exec: 0n,
     runningSince: undefined,
+    pageTsc: 0n,
     hwOffset: 0n,
     frozenAt: undefined,
     watchdogDue: description.watchdog === 0 ? undefined : BigInt(description.watchdog),
@@ -170,12 +171,40 @@ function createPartition(common: Common, description: PartitionDescription, inde
     dueAt: 0n,
     hasExecTimer: false,
     exits: new Int32Array(256),
-    hypercalls: 0,
     slots: 0,
     lateSlots: 0,
     deferredExits: 0,
     unclaimedAccesses: 0,
     consolePending: 0,
+  };
+}
+
+function findRtc({ shims, acpi }: Machine): Rtc | undefined {
+  const probe = probeRtc(createHardwarePorts(shims, RTC_BASE, 2), acpi.found ? (acpi.fadt?.centuryIndex ?? 0) : 0);
+  return probe.found ? probe.rtc : undefined;
+}
+
+/** Rate select of the real-time clock's periodic interrupt: 32,768 Hz divided by 2 to the power of it less one. */
+const rateSelect = (hertz: number): number => 16 - Math.log2(hertz);
+
+/** @returns how to stop them */
+function startInputs(
+  { router }: Machine,
+  rtc: Rtc,
+  { inputs }: SystemDescription,
+  deliver: (input: number, taken: bigint) => void,
+): () => void {
+  if (inputs.length === 0) return () => undefined;
+  const line = router.connectIsa(RTC_IRQ, (taken) => {
+    rtc.acknowledge();
+    for (let index = 0; index < inputs.length; index++) deliver(index, taken);
+  });
+  if (!line) throw new Error("inputs: the real-time clock's interrupt goes nowhere on this machine");
+  rtc.enablePeriodic(rateSelect(inputs[0]!.hertz));
+  line.enable();
+  return () => {
+    rtc.disableInterrupts();
+    line.disconnect();
   };
 }
 
@@ -205,7 +234,6 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
     svm: detected.svm,
     msrMap: createMsrMap(pages),
     hostVmcb: pages.take(PAGE).address,
-    wallOffset: undefined,
   };
   if (system.partitions.length >= detected.svm.asids)
     return [`${system.partitions.length} partitions: this CPU has ${detected.svm.asids} address-space identifiers, one of them the host's`];
@@ -217,6 +245,11 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
   });
 
   const clock = createClock(machine, selection.clock.name);
+  const rtc = findRtc(machine);
+  if (rtc === undefined && (system.absoluteTime || system.inputs.length > 0))
+    return [`${SYSTEM_FILE}: it wants the real-time clock, which this machine has not`];
+  const wallClock = system.absoluteTime && rtc ? createWallClock({ clock, rtc }) : undefined;
+  if (wallClock && !wallClock.ok) return [`absolute time: ${wallClock.reason}`];
   let isFired = false;
   dispatcher.setHandler(
     VECTOR.LOCAL_TIMER,
@@ -240,6 +273,10 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
 
   const epochTsc = rdtsc() + (EPOCH_AHEAD_NS * tscFrequency.numerator) / (tscFrequency.denominator * 1_000_000_000n);
   const time = createSystemTime(rdtsc, tscFrequency, clock, epochTsc);
+  const reading = clock.now();
+  const readAt = time.toInstant(clock.readingTsc());
+  const wallOffset = wallClock?.ok ? wallClock.wallClock.at(reading) - readAt : undefined;
+  for (const { page } of partitions) page.setWallOffset(wallOffset ?? 0n);
   const scheduler = createScheduler({
     partitions,
     plans: system.plans,
@@ -250,6 +287,8 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
     trace,
     rdtsc,
     runGuest: shims.runGuest,
+    interruptVector: shims.interruptVector,
+    longestStretch: shims.longestStretch,
     takeFired: () => {
       const fired = isFired;
       isFired = false;
@@ -273,7 +312,7 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
     health,
     ports,
     scheduler: calls,
-    wallOffset: common.wallOffset,
+    wallOffset,
     consoleQuota: CONSOLE_QUOTA,
   });
   const hardware = createHardwarePorts(shims, 0, 0x1_0000);
@@ -297,10 +336,16 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
     health,
   );
 
+  const stopInputs = rtc
+    ? startInputs(machine, rtc, system, (input, taken) => ports.deliver(input, time.toInstant(taken)))
+    : () => undefined;
   trace.record(EVENTS.systemStarted, system.name, epochTsc, partitions.length, system.plans.length);
   trace.flush();
   shims.collectGarbage();
+  // What came before the epoch is nobody's.
+  shims.longestStretch();
   const reason = scheduler.run();
+  stopInputs();
   timer.disarm();
   dispatcher.removeHandler(VECTOR.LOCAL_TIMER);
   trace.flush();

@@ -20,9 +20,10 @@ export interface Partition {
   readonly timers: VirtualTimers;
   readonly page: TimePage;
   readonly msrs: GuestMsrs;
-  readonly cpuid: (leaf: number, subleaf: number) => readonly [number, number, number, number];
-  /** Length of the instruction at RIP, whose opcode has so many bytes. */
-  readonly instructionLength: (first: number, opcodeLength: number) => number;
+  /** EAX, EBX, ECX, EDX of a leaf. */
+  readonly cpuid: (leaf: number, subleaf: number) => BigInt64Array;
+  /** Moves it behind the instruction at its RIP, whose opcode has so many bytes, the first of which is told. */
+  readonly skip: (first: number, opcodeLength: number) => void;
   readonly image: Image;
 
   /** PARTITION_STATE.x */
@@ -37,6 +38,8 @@ export interface Partition {
   exec: bigint;
   /** TSC since which it runs; undefined while it does not. */
   runningSince: bigint | undefined;
+  /** TSC that its page's TSC_BASE stands for. */
+  pageTsc: bigint;
   /** HW clock: added to the time since the epoch. */
   hwOffset: bigint;
   /** HW clock: where it stands; undefined unless it is frozen. */
@@ -50,8 +53,8 @@ export interface Partition {
   hasExecTimer: boolean;
 
   // ---- counted
+  /** Exits by their index (exits.ts). */
   readonly exits: Int32Array;
-  hypercalls: number;
   slots: number;
   lateSlots: number;
   deferredExits: number;

@@ -20,6 +20,7 @@ import { createLoading } from './loader.ts';
 import { entryOf, NEVER, STATE_NAMES, type Partition } from './partition.ts';
 import type { SlotTimer } from './slot-timer.ts';
 import type { PlanDescription } from './system.ts';
+import { NEVER_DUE } from './virtual-timers.ts';
 import type { SystemTime } from './system-time.ts';
 
 export interface SchedulerParts {
@@ -33,6 +34,8 @@ export interface SchedulerParts {
   readonly trace: Trace;
   readonly rdtsc: () => bigint;
   readonly runGuest: (guest: number) => number;
+  /** Vector of an interrupt that was taken. */
+  readonly interruptVector: (index: number) => number;
   /** Whether the slot timer's interrupt was taken by the dispatcher since this was last asked. */
   readonly takeFired: () => boolean;
   /** The slot timer's vector, and how its interrupt is ended: most often it is the only one, and the dispatcher is left out. */
@@ -40,6 +43,8 @@ export interface SchedulerParts {
   readonly endTimerInterrupt: (value: 0) => void;
   /** Bounded work of the kernel that is not urgent: called in idle time, and at the end of slots when it is due. */
   readonly housekeeping: () => void;
+  /** TSC ticks that the kernel ran at most between two moments at which interrupts were taken. */
+  readonly longestStretch: () => bigint;
   readonly isHousekeepingDue: () => boolean;
 }
 
@@ -83,11 +88,13 @@ export const LEADS = {
   /** From the timer's interrupt in one slot to being ready for the next. */
   SWITCH: 24_000n,
   /** From the timer's interrupt to being ready to enter with a virtual interrupt. */
-  TIMER: 9_000n,
+  TIMER: 27_000n,
   /** Handling of any one exit. */
   EXIT: 40_000n,
   /** One call of `housekeeping`. */
   HOUSEKEEPING: 18_000n,
+  /** More, where the kernel comes from idling: the way through the dispatcher. */
+  WAKE: 11_000n,
   /** From the decision to arm anew inside a slot to the entry. */
   REARM: 2_500n,
   /** From the last look at the time to the entry, where the timer is armed. */
@@ -102,19 +109,33 @@ const LATE = 100n;
 const { READY, IDLE, HALTED } = PARTITION_STATE;
 
 export function createScheduler(parts: SchedulerParts): Scheduler {
-  const { partitions, time, timer, dispatcher, trace, rdtsc, runGuest, takeFired, endTimerInterrupt, housekeeping, isHousekeepingDue } =
-    parts;
+  const {
+    partitions,
+    time,
+    timer,
+    dispatcher,
+    trace,
+    rdtsc,
+    runGuest,
+    takeFired,
+    endTimerInterrupt,
+    timerVector,
+    interruptVector,
+    housekeeping,
+    isHousekeepingDue,
+  } = parts;
   const { armAtEntry } = timer;
   const { toTsc, toInstant, toTicks, toNanos } = time;
   const recordSlot = trace.recorder(EVENTS.slotRun);
   const recordLate = trace.recorder(EVENTS.slotLate);
-  const timerAlone = BigInt((parts.timerVector << 8) | 1);
+  const timerAlone = BigInt((timerVector << 8) | 1);
   const toNumber = Number;
 
   const switchLead = toTicks(LEADS.SWITCH);
   const timerLead = toTicks(LEADS.TIMER);
   const exitLead = toTicks(LEADS.EXIT);
   const housekeepingLead = toTicks(LEADS.HOUSEKEEPING);
+  const wakeLead = toTicks(LEADS.WAKE);
   const rearmLead = toTicks(LEADS.REARM);
   const armLead = toTicks(LEADS.ARM);
   const shadowRun = toTicks(LEADS.SHADOW);
@@ -158,7 +179,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   /** TSC after which no exit of the running slot is handled, and at which it is left. */
   let deferAt = 0n;
   let leaveAt = 0n;
-  let longestStretch = 0n;
+  /** Interrupts that are taken, and whose handlers are still to be called. */
+  let deferredTaken = 0;
 
   // ---- clocks of partitions
 
@@ -173,12 +195,13 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   function writeClocks(partition: Partition, tsc: bigint): void {
     partition.page.setClocks(tsc + partition.vcpu.vmcb[TSC_OFFSET]!, hwAt(partition, toInstant(tsc)), toNanos(execAt(partition, tsc)));
+    partition.pageTsc = tsc;
   }
 
-  /** The partition's clocks run from this TSC value on, and its page says so. */
+  /** The partition's execution clock runs from this TSC value on, and its page says so. */
   function startClocks(partition: Partition, tsc: bigint): void {
     partition.runningSince = tsc;
-    writeClocks(partition, tsc);
+    partition.page.setExec(toNanos(partition.exec + partition.pageTsc - tsc));
     if (partition.hasExecTimer) findDue(partition);
   }
 
@@ -192,16 +215,13 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   /** Looks when the partition's next virtual timer or its watchdog is due: after anything that may have changed it. */
   function findDue(partition: Partition): void {
-    let due = NEVER;
-    const { timers } = partition;
-    if (partition.frozenAt === undefined) {
-      const hw = timers.next(CLOCK.HW);
-      if (hw !== undefined) due = toTsc(hw - partition.hwOffset);
-    }
-    const exec = timers.next(CLOCK.EXEC);
-    partition.hasExecTimer = exec !== undefined;
+    const timers = partition.timers;
+    const hw = timers.nextHw;
+    const exec = timers.nextExec;
+    let due = hw < NEVER_DUE && partition.frozenAt === undefined ? toTsc(hw - partition.hwOffset) : NEVER;
+    partition.hasExecTimer = exec < NEVER_DUE;
     const since = partition.runningSince;
-    if (exec !== undefined && since !== undefined) {
+    if (exec < NEVER_DUE && since !== undefined) {
       const at = since + toTicks(exec) - partition.exec;
       if (at < due) due = at;
     }
@@ -215,12 +235,16 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   /** Expires what is due by a TSC value. */
   function expire(partition: Partition, tsc: bigint): void {
-    const { timers, interrupts } = partition;
+    const timers = partition.timers;
     const instant = toInstant(tsc);
-    if (partition.frozenAt === undefined && timers.expire(CLOCK.HW, (instant + partition.hwOffset) as Instant))
-      interrupts.raise(LINE.HW_TIMER);
-    if (partition.runningSince !== undefined && timers.expire(CLOCK.EXEC, toNanos(execAt(partition, tsc)) as Instant))
-      interrupts.raise(LINE.EXEC_TIMER);
+    if (partition.frozenAt === undefined) {
+      const now = (instant + partition.hwOffset) as Instant;
+      if (timers.nextHw <= now && timers.expire(CLOCK.HW, now)) partition.interrupts.pending |= 1 << LINE.HW_TIMER;
+    }
+    if (partition.hasExecTimer && partition.runningSince !== undefined) {
+      const now = toNanos(execAt(partition, tsc)) as Instant;
+      if (timers.nextExec <= now && timers.expire(CLOCK.EXEC, now)) partition.interrupts.pending |= 1 << LINE.EXEC_TIMER;
+    }
     const watchdog = partition.watchdogDue;
     if (watchdog !== undefined && watchdog <= instant) {
       partition.watchdogDue = undefined;
@@ -278,10 +302,26 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     return true;
   }
 
+  // ---- interrupts of devices
+
+  /** Too late in a slot for their handlers: they are called in the next one. The timer's is ended, or it would not come again. */
+  function deferTaken(count: number): void {
+    for (let index = deferredTaken; index < count; index++) if (interruptVector(index) === timerVector) endTimerInterrupt(0);
+    deferredTaken = count;
+  }
+
+  function dispatchDeferred(): void {
+    const count = deferredTaken;
+    deferredTaken = 0;
+    dispatcher.dispatchTaken(count);
+    takeFired();
+  }
+
   // ---- idle
 
   /** Waits, taking interrupts, until a TSC value; does what is not urgent meanwhile. */
   function idleUntil(until: bigint): void {
+    if (deferredTaken !== 0) dispatchDeferred();
     for (;;) {
       const now = rdtsc();
       if (now >= until) return;
@@ -302,9 +342,10 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
    */
   function waitInSlot(partition: Partition, start: bigint): bigint | undefined {
     idleUntil(start);
+    const end = leaveAt - wakeLead;
     for (;;) {
       const now = rdtsc();
-      if (isBroken || now >= leaveAt) return undefined;
+      if (isBroken || now >= end) return undefined;
       const { interrupts } = partition;
       const code = partition.deferredCode;
       if (code !== undefined) {
@@ -315,13 +356,13 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       } else if (partition.state === READY && partition.loading === undefined) return now;
       else if (partition.state === READY) {
         // A piece takes less than the exit lead.
-        if (now >= deferAt) idleUntil(leaveAt);
+        if (now >= deferAt) idleUntil(end);
         else if (partition.loading!.step()) partition.loading = undefined;
       } else if (partition.state === IDLE && interrupts.isDeliverable()) {
         partition.state = READY;
       } else {
         const due = partition.state === IDLE ? partition.dueAt : NEVER;
-        if (due <= now + timerLead) {
+        if (due < end && due <= now + timerLead) {
           const at = due > now ? due : now;
           expire(partition, at);
           if (interrupts.isDeliverable() && partition.state === IDLE) {
@@ -329,7 +370,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
             return at;
           }
         } else {
-          const wake = due - timerLead < leaveAt ? due - timerLead : leaveAt;
+          const wake = due < end ? due - timerLead : end;
           if (wake - now > housekeepingLead + exitLead && isHousekeepingDue()) housekeeping();
           else {
             timer.arm(wake);
@@ -350,6 +391,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     const area = vcpu.area;
     const vmcb32 = vcpu.vmcb32;
     const guest = vcpu.guest;
+    const exits = partition.exits;
     const startTsc = frameTsc + slot.startTicks;
     leaveAt = frameTsc + slot.leaveTicks;
     if (isHousekeepingDue() || nextPlan !== undefined) leaveAt -= housekeepingLead;
@@ -363,6 +405,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     }
     const start = frameStart + slot.start;
     const end = frameStart + slot.end;
+    partition.pageTsc = startTsc;
     partition.page.beginSlot(
       startTsc + vcpu.vmcb[TSC_OFFSET]!,
       partition.frozenAt === undefined ? start + partition.hwOffset : partition.frozenAt,
@@ -390,14 +433,17 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       if (partition.runningSince === undefined) {
         // At the slot's start the page says so already.
         if (resumeAt === startTsc && !partition.hasExecTimer) partition.runningSince = startTsc;
-        else startClocks(partition, resumeAt);
+        else startClocks(partition, resumeAt > 0n ? resumeAt : rdtsc());
       }
 
       // What goes in at the entry, and what ends this run of the guest.
       let until = leaveAt;
       if ((interrupts.pending & interrupts.enabled) !== 0 || interrupts.isWindowOpen || vmcb32[EXITINTINFO_LOW]! < 0)
         if (interrupts.prepare() === 'short') until = 0n;
-      if (until !== 0n && partition.dueAt - timerLead < leaveAt) {
+      // Their handlers have waited for a slot with time.
+      if (deferredTaken !== 0) until = 0n;
+      // What is due behind the slot's end waits for the next one.
+      if (until !== 0n && partition.dueAt < leaveAt) {
         const due = partition.dueAt;
         const now = resumeAt > 0n ? resumeAt : rdtsc();
         if (due <= now + timerLead) {
@@ -417,6 +463,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         armed = until;
       }
       area[AREA.NOT_BEFORE] = resumeAt;
+      if (deferredTaken !== 0) area[AREA.KEEP] = 1n;
       resumeAt = 0n;
 
       for (;;) {
@@ -428,12 +475,16 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
           endTimerInterrupt(0);
           armed = 0n;
         } else if (taken !== 0n) {
-          dispatcher.dispatchTaken(toNumber(taken & 0xffn));
+          if (left >= deferAt) deferTaken(toNumber(taken & 0xffn));
+          else {
+            deferredTaken = 0;
+            dispatcher.dispatchTaken(toNumber(taken & 0xffn));
+          }
           if (takeFired()) armed = 0n;
         }
         if (code === EXIT_CODE.INTR) {
-          partition.exits[INTR]!++;
-          if (left >= leaveAt || isBroken) break running;
+          exits[INTR] = exits[INTR]! + 1;
+          if (left >= leaveAt || isBroken || deferredTaken !== 0) break running;
           break;
         }
         if (left >= deferAt) {
@@ -443,15 +494,13 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
           break running;
         }
         const index = code & 0xff;
-        partition.exits[index]!++;
+        exits[index] = exits[index]! + 1;
         if (handlers[index]!(partition) === AFTER.REPLAN) {
           if (isBroken) break running;
           findDue(partition);
           break;
         }
         if (taken !== 0n) break;
-        const stretch = rdtsc() - left;
-        if (stretch > longestStretch) longestStretch = stretch;
       }
     }
 
@@ -493,7 +542,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         recordLate(now, slot.partition.index, slot.index, toNanos(now - frameTsc - slot.startTicks) as Nanos);
         continue;
       }
-      const prepareAt = frameTsc + slot.startTicks - switchLead;
+      const prepareAt = frameTsc + slot.startTicks - switchLead - wakeLead;
       if (now < prepareAt) idleUntil(prepareAt);
       runSlot(slot, frameStart, frameTsc);
       if (isBroken) return stopReason;
@@ -555,7 +604,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         for (const { partition, index, runs, errorMax, errorMin, overruns } of slots)
           if (runs > 0 && errorMin !== NEVER)
             trace.record(EVENTS.slotWorst, partition.index, index, runs, toNanos(errorMax) as Nanos, toNanos(errorMin) as Nanos, overruns);
-      trace.record(EVENTS.systemCosts, LEADS.SWITCH as Nanos, LEADS.TIMER as Nanos, toNanos(longestStretch) as Nanos);
+      trace.record(EVENTS.systemCosts, LEADS.SWITCH as Nanos, LEADS.TIMER as Nanos, toNanos(parts.longestStretch()) as Nanos);
     },
   };
 }

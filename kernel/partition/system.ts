@@ -21,6 +21,8 @@ export interface SystemDescription {
   readonly plans: readonly PlanDescription[];
   readonly channels: readonly ChannelDescription[];
   readonly inputs: readonly InputDescription[];
+  /** Whether partitions may ask for the time of day (CLOCK.WALL): catching the real-time clock's edge takes a second at the start. */
+  readonly absoluteTime: boolean;
   /** The kernel ends the run at this time after the epoch, at the end of a slot; 0: when every partition has halted. */
   readonly duration: number;
 }

@@ -8,6 +8,8 @@ export interface TimePage {
   beginSlot(tsc: bigint, hw: bigint, exec: bigint, hwEnd: bigint, slot: number, plan: number, frame: number): void;
   /** Both clocks at a value of the guest's TSC, from which they run on. */
   setClocks(tsc: bigint, hw: bigint, exec: bigint): void;
+  /** EXEC_BASE alone: the clock ran on from another moment, by the same TSC_BASE. */
+  setExec(exec: bigint): void;
   setFrozen(isFrozen: boolean): void;
   setWallOffset(offset: bigint): void;
   setResets(count: number): void;
@@ -65,6 +67,12 @@ export function createTimePage(
       words[SEQUENCE] = sequence + 1;
       quads[TSC_BASE] = tsc;
       quads[HW_BASE] = hw;
+      quads[EXEC_BASE] = exec;
+      sequence = (sequence + 2) | 0;
+      words[SEQUENCE] = sequence;
+    },
+    setExec: (exec) => {
+      words[SEQUENCE] = sequence + 1;
       quads[EXEC_BASE] = exec;
       sequence = (sequence + 2) | 0;
       words[SEQUENCE] = sequence;

@@ -43,6 +43,9 @@ const IF = Number(RFLAGS.IF);
 /** Before everything that the virtual TPR could hold back; the lines know no priority but their number. */
 const WINDOW = V_INTR.IRQ | V_INTR.IGNORE_TPR | V_INTR.PRIORITY;
 
+/** The engine looks a global up at each use. */
+const { clz32 } = Math;
+
 export function createVirtualInterrupts({ vmcb, vmcb32 }: Pick<Vcpu, 'vmcb' | 'vmcb32'>): VirtualInterrupts {
   function openWindow(): void {
     if (lines.isWindowOpen) return;
@@ -88,7 +91,7 @@ export function createVirtualInterrupts({ vmcb, vmcb32 }: Pick<Vcpu, 'vmcb' | 'v
       }
       const lowest = deliverable & -deliverable;
       lines.pending &= ~lowest;
-      vmcb32[EVENTINJ_LOW] = EVENT.VALID | EVENT.TYPE_INTERRUPT | (lines.vectorBase + 31 - Math.clz32(lowest));
+      vmcb32[EVENTINJ_LOW] = EVENT.VALID | EVENT.TYPE_INTERRUPT | (lines.vectorBase + 31 - clz32(lowest));
       if ((lines.pending & lines.enabled) !== 0) openWindow();
       else if (lines.isWindowOpen) closeWindow();
       return 'usual';

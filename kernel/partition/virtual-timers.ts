@@ -7,6 +7,9 @@ import { instant, type Instant } from '../time/units.ts';
 import { CLOCK, TIMERS_MAX } from './abi.ts';
 
 export interface VirtualTimers {
+  /** The next deadline on each clock, NEVER_DUE if there is none; open, so that the scheduler need not call. */
+  nextHw: Instant;
+  nextExec: Instant;
   /**
    * Arms a timer; one that is armed already is armed anew.
    * @param timer 0 to TIMERS_MAX - 1
@@ -14,8 +17,6 @@ export interface VirtualTimers {
    */
   arm(timer: number, clock: typeof CLOCK.HW | typeof CLOCK.EXEC, deadline: Instant, period: bigint): void;
   disarm(timer: number): void;
-  /** The next deadline on a clock; undefined if there is none. */
-  next(clock: typeof CLOCK.HW | typeof CLOCK.EXEC): Instant | undefined;
   /**
    * Expires what is due on a clock by `now`, at most EXPIRIES_MAX timers: a periodic one counts all its periods up to now, and goes on at
    * its beat.
@@ -30,6 +31,9 @@ export interface VirtualTimers {
 /** Timers that one call of `expire` handles: what is left is handled at the next, so that no partition holds the kernel up. */
 export const EXPIRIES_MAX = 4;
 
+/** Later than every deadline. */
+export const NEVER_DUE = instant(1n << 62n);
+
 interface Timer extends QueueEntry {
   readonly id: number;
   clock: number;
@@ -41,25 +45,34 @@ export function createVirtualTimers(counts: Int32Array): VirtualTimers {
   const timers: (Timer | undefined)[] = new Array<Timer | undefined>(TIMERS_MAX).fill(undefined);
   const queues = [createDeadlineQueue<Timer>(), createDeadlineQueue<Timer>()];
 
-  function disarm(id: number): void {
-    const timer = timers[id];
-    if (timer && timer.place !== NOT_QUEUED) queues[timer.clock]!.dequeue(timer);
+  /** After a change of a clock's queue. */
+  function look(clock: number): void {
+    const head = queues[clock]!.head();
+    const next = head === undefined ? NEVER_DUE : head.due;
+    if (clock === CLOCK.HW) own.nextHw = next;
+    else own.nextExec = next;
   }
 
-  return {
+  function disarm(id: number): void {
+    const timer = timers[id];
+    if (timer === undefined || timer.place === NOT_QUEUED) return;
+    queues[timer.clock]!.dequeue(timer);
+    look(timer.clock);
+  }
+
+  const own: VirtualTimers = {
+    nextHw: NEVER_DUE,
+    nextExec: NEVER_DUE,
     arm: (id, clock, deadline, period) => {
       const timer = (timers[id] ??= { id, clock, period, due: deadline, order: id, place: NOT_QUEUED });
-      if (timer.place !== NOT_QUEUED) queues[timer.clock]!.dequeue(timer);
+      if (timer.place !== NOT_QUEUED) disarm(id);
       timer.clock = clock;
       timer.due = deadline;
       timer.period = period;
       queues[clock]!.enqueue(timer);
+      look(clock);
     },
     disarm,
-    next: (clock) => {
-      const head = queues[clock]!.head();
-      return head === undefined ? undefined : head.due;
-    },
     expire: (clock, now) => {
       const queue = queues[clock]!;
       let handled = 0;
@@ -83,6 +96,7 @@ export function createVirtualTimers(counts: Int32Array): VirtualTimers {
           queue.reorder(timer);
         }
       }
+      look(clock);
       return handled > 0;
     },
     reset: () => {
@@ -91,4 +105,5 @@ export function createVirtualTimers(counts: Int32Array): VirtualTimers {
     },
     armed: () => queues[0]!.size() + queues[1]!.size(),
   };
+  return own;
 }

@@ -37,6 +37,8 @@ export const AREA = {
   TIMER_VALUE: 0xd8 >> 3,
   /** Interrupts that were taken while runGuest waited, and at the exit; from bit 8 on the vector of the first. */
   TAKEN: 0xe0 >> 3,
+  /** Not 0: interrupts taken before are still to be handled, so new ones are put behind them. It is 0 afterwards. */
+  KEEP: 0xe8 >> 3,
 } as const;
 
 /** Byte offset of the FXSAVE image. */

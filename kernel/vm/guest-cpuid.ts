@@ -15,6 +15,9 @@ export interface GuestIdentity {
   readonly tscKilohertz: number;
 }
 
+const SUBLEAVES_KEPT = 16;
+const LEAVES_KEPT = 256;
+
 const NOTHING: Registers = [0, 0, 0, 0];
 const HIGHEST_BASIC = 0x07;
 const HIGHEST_EXTENDED = 0x8000_0008;
@@ -39,7 +42,7 @@ const textRegister = (text: string): number =>
 export function createGuestCpuid(
   host: (leaf: number, subleaf: number) => Registers,
   { partition, timePage, memory, tscKilohertz }: GuestIdentity,
-): (leaf: number, subleaf: number) => Registers {
+): (leaf: number, subleaf: number) => BigInt64Array {
   const own: Readonly<Record<number, Registers>> = {
     [CPUID_LEAF.BASE]: [
       CPUID_LEAF.FREQUENCY,
@@ -51,7 +54,7 @@ export function createGuestCpuid(
     [CPUID_LEAF.FREQUENCY]: [tscKilohertz, 0, 0, 0],
   };
 
-  return (leaf, subleaf) => {
+  function look(leaf: number, subleaf: number): Registers {
     if (leaf >= CPUID_LEAF.BASE && leaf < CPUID_LEAF.BASE + 0x100) return own[leaf] ?? NOTHING;
     if (leaf > HIGHEST_BASIC && leaf < LEAF.EXTENDED_MAX) return NOTHING;
     if (leaf > HIGHEST_EXTENDED) return NOTHING;
@@ -76,5 +79,18 @@ export function createGuestCpuid(
       default:
         return [a, b, c, d];
     }
+  }
+
+  // Asked for again and again, and always the same: kept as they go into the registers.
+  const known = new Map<number, BigInt64Array>();
+  return (leaf, subleaf) => {
+    const isKept = subleaf < SUBLEAVES_KEPT;
+    const key = isKept ? leaf * SUBLEAVES_KEPT + subleaf : -1;
+    const kept = known.get(key);
+    if (kept) return kept;
+    const registers = BigInt64Array.from(look(leaf, subleaf), BigInt);
+    // A guest that asks for every leaf there is does not fill the kernel's memory.
+    if (isKept && known.size < LEAVES_KEPT) known.set(key, registers);
+    return registers;
   };
 }

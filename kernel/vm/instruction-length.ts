@@ -1,13 +1,13 @@
 /**
- * Lengths of the instructions that end in a #VMEXIT without telling the next RIP (CPUs without nRIP save, as QEMU's): an opcode of known
- * length behind any number of prefixes (AMD64 Architecture Programmer's Manual volume 3, "Instruction Prefixes").
+ * Going on behind the instructions that end in a #VMEXIT without telling the next RIP (CPUs without nRIP save, as QEMU's): an opcode of
+ * known length behind any number of prefixes (AMD64 Architecture Programmer's Manual volume 3, "Instruction Prefixes").
  */
 import { SEGMENT_ATTRIBUTES, VMCB } from '../regs/vmcb.ts';
 import type { GuestMemory } from './guest-memory.ts';
 import type { Vcpu } from './vcpu.ts';
 
 /** Longest instruction there is. */
-const LENGTH_MAX = 15;
+export const LENGTH_MAX = 15;
 const LEGACY_PREFIXES: ReadonlySet<number> = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]);
 
 /** @returns how many bytes of prefixes there are; REX counts in 64-bit code only */
@@ -18,43 +18,49 @@ export function countPrefixes(bytes: readonly number[], isCode64: boolean): numb
   return count;
 }
 
-export const isCode64 = ({ vmcb32 }: Vcpu): boolean => ((vmcb32[VMCB.CS >> 2]! >>> 16) & SEGMENT_ATTRIBUTES.LONG) !== 0;
+const CS_WORD = VMCB.CS >> 2;
+/** The attribute L of CS in that word. */
+const CS_LONG = SEGMENT_ATTRIBUTES.LONG << 16;
+export const isCode64 = ({ vmcb32 }: Vcpu): boolean => (vmcb32[CS_WORD]! & CS_LONG) !== 0;
 
-/** Places of instructions that are remembered. */
-const REMEMBERED = 32;
+/** Places of instructions that are remembered: a power of two. */
+const REMEMBERED = 64;
 
 /**
- * @returns the length of the instruction at the guest's RIP, whose opcode has `opcodeLength` bytes, the first of them `first`. Where an
- * instruction lies is remembered, what it says is read each time.
+ * @returns a function that moves the guest behind the instruction at its RIP, whose opcode has `opcodeLength` bytes, the first of them
+ * `first`. Where an instruction lies in memory is remembered, what it says is read each time.
  */
-export function createInstructionLengths(vcpu: Vcpu, memory: GuestMemory): (first: number, opcodeLength: number) => number {
-  const { vmcb } = vcpu;
+export function createSkip({ vmcb, vmcb32 }: Vcpu, memory: GuestMemory): (first: number, opcodeLength: number) => void {
   const { bytes } = memory;
   const RIP = VMCB.RIP >> 3;
+  const RIP_LOW = VMCB.RIP >> 2;
   const CR3 = VMCB.CR3 >> 3;
+  const SHADOW = VMCB.INTERRUPT_SHADOW >> 2;
   const rips = new BigInt64Array(REMEMBERED).fill(-1n);
   const tables = new BigInt64Array(REMEMBERED);
   const places = new Int32Array(REMEMBERED);
-  const toNumber = Number;
+  /** Lengths as bigints: making one costs more than reading it. */
+  const lengths = BigInt64Array.from({ length: LENGTH_MAX + 1 }, (_, length) => BigInt(length));
 
   function decode(first: number, opcodeLength: number): number {
-    const rip = vmcb[RIP]!;
-    const found = memory.instructionBytes(LENGTH_MAX);
-    const prefixes = countPrefixes(found, isCode64(vcpu));
-    if (prefixes === 0 && found[0] === first) {
-      const place = toNumber(BigInt.asUintN(5, rip));
-      rips[place] = rip;
-      tables[place] = vmcb[CR3]!;
-      places[place] = memory.translate(memory.instructionAddress()) ?? 0;
+    const physical = memory.translate(memory.instructionAddress());
+    if (physical !== undefined && bytes[physical] === first) {
+      const slot = vmcb32[RIP_LOW]! & (REMEMBERED - 1);
+      rips[slot] = vmcb[RIP]!;
+      tables[slot] = vmcb[CR3]!;
+      places[slot] = physical;
+      return opcodeLength;
     }
-    // The CPU has decoded it: if its bytes are not to be had, it changed its own tables, and nobody but the guest is harmed.
-    return prefixes + opcodeLength;
+    // The CPU has decoded it: if its bytes are not to be had, the guest changed its own tables, and nobody else is harmed.
+    const prefixes = countPrefixes(memory.instructionBytes(LENGTH_MAX), (vmcb32[CS_WORD]! & CS_LONG) !== 0);
+    return prefixes + opcodeLength <= LENGTH_MAX ? prefixes + opcodeLength : opcodeLength;
   }
 
   return (first, opcodeLength) => {
     const rip = vmcb[RIP]!;
-    const place = toNumber(rip & 31n);
-    if (rips[place] === rip && tables[place] === vmcb[CR3] && bytes[places[place]!] === first) return opcodeLength;
-    return decode(first, opcodeLength);
+    const slot = vmcb32[RIP_LOW]! & (REMEMBERED - 1);
+    const isKnown = rips[slot] === rip && bytes[places[slot]!] === first && tables[slot] === vmcb[CR3];
+    vmcb[RIP] = rip + lengths[isKnown ? opcodeLength : decode(first, opcodeLength)]!;
+    vmcb32[SHADOW] = 0;
   };
 }

@@ -7,8 +7,9 @@ import type { Pages } from './pages.ts';
 export interface Vcpu {
   /** What runGuest knows it by. */
   readonly guest: number;
-  /** Its page (guest-area.ts), as words of 64 bits. */
+  /** Its page (guest-area.ts), as words of 64 bits; and as words of 32, the low half of word n at 2 * n. */
   readonly area: BigInt64Array;
+  readonly area32: Int32Array;
   /** The VMCB as words of 64 and of 32 bits: index is offset / 8 or / 4. */
   readonly vmcb: BigInt64Array;
   readonly vmcb32: Int32Array;
@@ -85,7 +86,7 @@ export function createVcpu({ pages, openGuest, hostVmcb, asid, nestedRoot, ioMap
   vmcb32[VMCB.V_INTR >> 2] = V_INTR.MASKING;
   vmcb[VMCB.NP_ENABLE >> 3] = 1n;
   vmcb[VMCB.N_CR3 >> 3] = BigInt(nestedRoot);
-  return { guest: openGuest(areaBlock.address), area, vmcb, vmcb32 };
+  return { guest: openGuest(areaBlock.address), area, area32: new Int32Array(areaBlock.memory), vmcb, vmcb32 };
 }
 
 /** Where and how a guest begins. */
