@@ -134,6 +134,21 @@
     vmmcall
     .endm
 
+/* The same with what it takes, for 32- and 64-bit code: an immediate or a register other than EDI, 32 bits. */
+    .macro cv_trace code, value
+    movl \value, %esi
+    movl $\code, %edi
+#ifdef CV_32
+    xorl %ebx, %ebx
+#endif
+    cv_hypercall CV_HYPERCALL_TRACE
+    .endm
+
+    .macro cv_halt
+    movl $CV_SELF, %edi
+    cv_hypercall CV_HYPERCALL_HALT
+    .endm
+
 #else
 #include <stdint.h>
 
@@ -208,6 +223,12 @@ _Noreturn static inline void cv_halt(void)
     for (;;)
         cv_hypercall(CV_HYPERCALL_HALT, CV_SELF, 0, 0, 0);
 }
+
+/* What start.S hands to cv_exception. */
+struct cv_frame {
+    uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rcx, rdx, rax;
+    uint64_t vector, error_code, rip, cs, rflags, rsp, ss;
+};
 
 /* Waits for the next virtual interrupt; interrupts are on only meanwhile, and one that is pending already ends it. */
 static inline void cv_idle(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }

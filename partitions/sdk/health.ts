@@ -60,7 +60,8 @@ export function createHealth(hypervisor: Hypervisor, memory: SharedMemory, event
             detail: field(HEALTH_ENTRY.DETAIL),
           });
         }
-        if (count < LOG_ROOM) return entries;
+        // A call writes a part of them, however much room there is.
+        if (count === 0) return entries;
       }
     },
   };

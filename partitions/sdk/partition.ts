@@ -11,7 +11,7 @@
  * When main returns the partition halts; an error that it throws goes to the console and to the health monitor.
  */
 import type { Shims } from '../../kernel/hw/shims.ts';
-import { ABI_VERSION, CPUID_LEAF, HYPERCALL, SELF, SIGNATURE, TIME_PAGE } from '../../kernel/partition/abi.ts';
+import { ABI_VERSION, CPUID_LEAF, HYPERCALL, SIGNATURE, TIME_PAGE } from '../../kernel/partition/abi.ts';
 import { createConsole, type PartitionConsole } from './console.ts';
 import { createEventLoop, type EventLoop } from './events.ts';
 import { createHealth, createWatchdog, type Health, type Watchdog } from './health.ts';
@@ -80,7 +80,7 @@ export function openPartition(shims: Shims): Partition {
     health: createHealth(hypervisor, memory, events),
     watchdog: createWatchdog(hypervisor),
     management,
-    self: management.partition(SELF),
+    self: management.partition(number),
     memory,
     hypervisor,
     trace: (code, value) => hypervisor.call(HYPERCALL.TRACE, code, value),
