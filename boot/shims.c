@@ -524,7 +524,7 @@ SHIM(loadProgram)
 
 /* ---- Partition. */
 
-/* An argument of a hypercall, as the 64 bits of its register: an integer as a number, or a bigint, negative ones in two's complement. */
+/* An argument of a hypercall, as the 64 bits of its register: an integer as a number, or a bigint, negative ones in two's complement; undefined is 0. */
 static bool get_word(JSContext *context, const char *name, JSValueConst value, uint64_t *result)
 {
     int tag = JS_VALUE_GET_TAG(value);
@@ -534,6 +534,10 @@ static bool get_word(JSContext *context, const char *name, JSValueConst value, u
     }
     if (tag == JS_TAG_SHORT_BIG_INT) {
         *result = (uint64_t)JS_VALUE_GET_SHORT_BIG_INT(value);
+        return true;
+    }
+    if (tag == JS_TAG_UNDEFINED) {
+        *result = 0;
         return true;
     }
     if (JS_IsNumber(value))

@@ -19,25 +19,43 @@ export function createConsole(hypervisor: Hypervisor, memory: SharedMemory): Par
   const out = new Uint8Array(buffer);
   let lost = 0;
 
-  function write(bytes: Uint8Array): void {
+  /** Ends the line that is `length` bytes long by now, and sends it. */
+  function send(length: number): void {
+    out[length] = NEW_LINE;
+    const status = hypervisor.attempt(HYPERCALL.CONSOLE, address, length + 1);
+    // Text is no reason to end a program.
+    if (status === ERROR.FULL) lost++;
+    else if (status !== ERROR.OK) throw new HypercallError(HYPERCALL.CONSOLE, status, `${length + 1} bytes`);
+  }
+
+  /** What most lines are: ASCII, and short enough for one call. False, with nothing sent, if this one is not. */
+  function sendPlain(text: string): boolean {
+    const length = text.length;
+    if (length >= CONSOLE_MAX) return false;
+    for (let index = 0; index < length; index++) {
+      const code = text.charCodeAt(index);
+      if (code >= 0x80 || code === NEW_LINE) return false;
+      out[index] = code;
+    }
+    send(length);
+    return true;
+  }
+
+  function sendBytes(bytes: Uint8Array): void {
     let start = 0;
     do {
       let end = Math.min(start + CONSOLE_MAX - 1, bytes.length);
       // Not through the middle of a character.
       while (end < bytes.length && isContinuation(bytes[end])) end--;
       out.set(bytes.subarray(start, end));
-      out[end - start] = NEW_LINE;
-      const status = hypervisor.attempt(HYPERCALL.CONSOLE, address, end - start + 1);
-      // Text is no reason to end a program.
-      if (status === ERROR.FULL) lost++;
-      else if (status !== ERROR.OK) throw new HypercallError(HYPERCALL.CONSOLE, status, `${end - start} bytes`);
+      send(end - start);
       start = end;
     } while (start < bytes.length);
   }
 
   return {
     line: (text) => {
-      for (const part of text.split('\n')) write(encodeUtf8(part));
+      if (!sendPlain(text)) for (const part of text.split('\n')) sendBytes(encodeUtf8(part));
     },
     lost: () => lost,
   };

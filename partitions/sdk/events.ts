@@ -36,6 +36,10 @@ export function createEventLoop(shims: Pick<Shims, 'idle' | 'interruptVector' | 
 
   function wait(): number {
     const count = shims.idle();
+    if (count === 1) {
+      handlers[shims.interruptVector(0) - DEFAULT_VECTOR_BASE]?.(shims.interruptTsc(0));
+      return count;
+    }
     // Before the handlers run, because one that waits itself makes the list anew.
     const taken: { readonly line: number; readonly tsc: bigint }[] = [];
     for (let index = 0; index < count; index++)

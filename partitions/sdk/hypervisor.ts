@@ -17,11 +17,11 @@ export interface Hypervisor {
 export function createHypervisor(shims: Shims): Hypervisor {
   const { hypercall } = shims;
   return {
-    call: (number, a = 0, b = 0, c = 0, d = 0, detail) => {
+    call: (number, a, b, c, d, detail) => {
       const status = hypercall(number, a, b, c, d);
       if (status !== 0) throw new HypercallError(number, status, detail?.() ?? '');
     },
-    attempt: (number, a = 0, b = 0, c = 0, d = 0) => hypercall(number, a, b, c, d),
+    attempt: hypercall,
     value: shims.hypercallNumber,
     value64: shims.hypercallValue,
   };

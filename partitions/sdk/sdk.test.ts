@@ -5,6 +5,7 @@ import { HEALTH_EVENTS } from '../../kernel/partition/system.ts';
 import { instant, micros, millis, nanos } from '../../kernel/time/units.ts';
 import { HypercallError } from './errors.ts';
 import { openPartition } from './partition.ts';
+import { createTime } from './time.ts';
 import { createFakeHypervisor, type FakeOptions } from './testing/fake-hypervisor.ts';
 
 /** 2 ms in each 10 ms, from 3 ms on. */
@@ -54,6 +55,20 @@ describe('time', () => {
     expect(wrong).toBe(0);
     expect(fake.now()).toBeGreaterThan(4n * fake.executed());
   });
+  it.each([1_000n, 3_400n, 2_593n])(
+    'knows the first tick at which an instant is reached, at %d ticks per microsecond',
+    (ticksPerMicrosecond) => {
+      const { fake, partition } = open({ ...SLOTS, ticksPerMicrosecond });
+      fake.work(1_234n);
+      for (const ahead of [0n, 1n, 7n, 999n, 500_000n]) {
+        const at = instant(fake.now() + ahead);
+        const tick = partition.time.tscAt(at);
+        const clock = (tsc: bigint): bigint => createTime(fake.shims.physicalView(0x100_0000, 4096), () => tsc).now();
+        expect(clock(tick)).toBeGreaterThanOrEqual(at);
+        expect(clock(tick - 1n)).toBeLessThan(at);
+      }
+    },
+  );
   it('adds the wall offset to HW', () => {
     const { partition, fake } = open({ wallAtEpoch: 1_767_225_600_000_000_000n });
     fake.work(12_345n);
@@ -250,7 +265,10 @@ describe('console', () => {
   it('ends each line, and keeps those that are in one text apart', () => {
     const { partition, fake } = open();
     partition.console.line('one\ntwo');
-    expect(fake.consoleText).toBe('one\ntwo\n');
+    partition.console.line('');
+    partition.console.line('é');
+    partition.console.line('x'.repeat(256));
+    expect(fake.consoleText).toBe(`one\ntwo\n\né\n${'x'.repeat(255)}\nx\n`);
   });
   it('cuts what is longer than a call takes, but no character', () => {
     const { partition, fake } = open();

@@ -5,6 +5,8 @@ import { instant, nanos, type Instant, type Nanos } from '../../kernel/time/unit
 export interface PartitionTime {
   /** HW clock: nanoseconds since the epoch, the start of the first major frame. It goes on while others run. */
   now(): Instant;
+  /** The TSC's value when the HW clock shows an instant: the first tick that is not before it. Holds within the running slot; for spinUntil. */
+  tscAt(at: Instant): bigint;
   /** EXEC clock: nanoseconds that the partition's slots have run. It stands while others run. */
   executed(): Nanos;
   /** Nanoseconds since 1970-01-01 00:00 UTC. May step when the hypervisor's own does; for timers use the others. */
@@ -80,6 +82,12 @@ export function createTime(page: ArrayBuffer, rdtsc: () => bigint): PartitionTim
 
   return {
     now,
+    tscAt: (at) =>
+      stable(() => {
+        if (hwMultiplier === 0n) throw new RangeError('time.tscAt: the clock is frozen: it will never show that');
+        // Rounded up: floor(ticks * multiplier / 2^shift) >= ns.
+        return tscBase + (((at - hwBase) << shift) + hwMultiplier - 1n) / hwMultiplier;
+      }),
     executed: () => {
       for (;;) {
         if (words[0] !== sequence) load();

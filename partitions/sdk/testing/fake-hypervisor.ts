@@ -275,8 +275,8 @@ export function createFakeHypervisor(options: FakeOptions = {}): FakeHypervisor 
     }
   }
 
-  function hypercall(number: number, ...words: (number | bigint)[]): number {
-    const call = { number, words: words.map(BigInt) };
+  function hypercall(number: number, ...words: (number | bigint | undefined)[]): number {
+    const call = { number, words: [0, 1, 2, 3].map((index) => BigInt(words[index] ?? 0)) };
     fake.calls.push(call);
     value = 0n;
     if (callCost > 0n) advance(now + callCost);
@@ -349,7 +349,7 @@ export function createFakeHypervisor(options: FakeOptions = {}): FakeHypervisor 
   }
   used.hypercall = (number, ...words) => {
     for (const { address, bytes } of pieces) memory.set(bytes, address - FREE);
-    const status = hypercall(number, ...(words as (number | bigint)[]));
+    const status = hypercall(number, ...words);
     for (const { address, bytes } of pieces) bytes.set(memory.subarray(address - FREE, address - FREE + bytes.length));
     return status;
   };
