@@ -31,6 +31,13 @@ module.exports = {
       to: { path: '^kernel/', pathNot: '^kernel/(trace/|hw/exit[.]ts|version[.]ts)' },
     },
     {
+      name: 'programs-know-the-interface-only',
+      comment: 'What runs in a partition sees its interface, the shims, and what has no state: units, UTF-8.',
+      severity: 'error',
+      from: { path: '^partitions/', pathNot: '[.]test[.]ts$|/system[.]ts$' },
+      to: { pathNot: '^partitions/|^kernel/(partition/(abi|system)|hw/(shims|exit)|time/(units|calendar)|trace/utf8)[.]ts$' },
+    },
+    {
       name: 'registers-import-only-bits',
       severity: 'error',
       from: { path: '^kernel/regs/' },

@@ -24,8 +24,8 @@ export default tseslint.config(
     },
   },
   {
-    files: ['kernel/**/*.ts'],
-    ignores: ['kernel/**/*.test.ts'],
+    files: ['kernel/**/*.ts', 'partitions/**/*.ts'],
+    ignores: ['**/*.test.ts'],
     rules: {
       'no-restricted-globals': ['error', 'Date', 'Promise', 'setTimeout', 'console', 'performance'],
       // A second CPU is a second object: no mutable state at module level.

@@ -1,7 +1,7 @@
 /*
  * The runtime's own lines: to COM1 as plain text and, where a debug console answers, as text frames
  * of the trace channel (kernel/trace/wire.ts), so that they stand in the log in their place.
- * Every wait is bounded: a UART that is absent or stuck costs its limit once.
+ * Every wait is bounded: a UART that is absent or stuck costs its limit once. A partition's go to the hypervisor's console.
  */
 #include "runtime.h"
 #include <stdarg.h>
@@ -29,6 +29,8 @@ static bool uart_is_stuck, debug_console_answers;
 
 void diagnostic_init(void)
 {
+    if (partition_is_inside())
+        return;
     port_out8(COM1 + IER, 0);
     port_out8(COM1 + LCR, LCR_DLAB | LCR_8N1);
     port_out8(COM1 + THR, 1); /* divisor 1: 115,200 baud */
@@ -53,6 +55,10 @@ static void uart_write(char c)
 
 static void write_line(const char *line, size_t length)
 {
+    if (partition_is_inside()) {
+        partition_console(line, length);
+        return;
+    }
     for (size_t i = 0; i < length; i++) {
         if (line[i] == '\n')
             uart_write('\r');

@@ -1,6 +1,7 @@
 /*
  * Final page tables: one to one, but with the access rights the image deserves. Text is read-only,
- * data is not executable, page 0 and the guard pages are absent, device addresses are uncached.
+ * data is not executable, page 0 and the guard pages are absent, device addresses are uncached. A partition has no devices
+ * in memory: there is nothing behind its RAM but the time page, which is read-only.
  */
 #include "runtime.h"
 
@@ -79,6 +80,17 @@ static void set_rights(uint64_t start, uint64_t end, uint64_t rights)
 
 static void unmap(uint64_t page) { *small_entry(page) = 0; }
 
+/* Large pages end beyond the partition's memory: what is behind the time page is not mapped either. */
+static void map_time_page(void)
+{
+    uint64_t page = partition_time_page();
+    if (page >= mmio_start)
+        fatal(EXIT_BOOT_INFO_INVALID, "memory map: the time page at %#lx is not in it", page);
+    set_rights(page, page + PAGE_SIZE, PTE_NX);
+    for (uint64_t address = page + PAGE_SIZE; address & (LARGE_PAGE - 1); address += PAGE_SIZE)
+        unmap(address);
+}
+
 void paging_init(struct boot_info *info)
 {
     boot = info;
@@ -86,12 +98,16 @@ void paging_init(struct boot_info *info)
     mmio_start = (low_end + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1);
 
     map_large(0, mmio_start, PTE_RW);
-    map_large(mmio_start, 4 * GIB, PTE_RW | PTE_UNCACHED);
+    if (!partition_is_inside())
+        map_large(mmio_start, 4 * GIB, PTE_RW | PTE_UNCACHED);
     for (unsigned i = 0; i < info->range_count; i++)
         if (info->ranges[i].address >= 4 * GIB && paging_is_mapped(&info->ranges[i]))
             map_large(info->ranges[i].address, info->ranges[i].address + info->ranges[i].length, PTE_RW);
 
-    set_rights(VGA_START, VGA_END, PTE_RW | PTE_NX | PTE_UNCACHED);
+    if (partition_is_inside())
+        map_time_page();
+    else
+        set_rights(VGA_START, VGA_END, PTE_RW | PTE_NX | PTE_UNCACHED);
     set_rights((uint64_t)image_start, (uint64_t)image_text_end, 0);
     set_rights((uint64_t)image_text_end, (uint64_t)image_rodata_end, PTE_NX);
     set_rights((uint64_t)image_rodata_end, (uint64_t)image_end, PTE_RW | PTE_NX);
@@ -109,6 +125,8 @@ bool paging_is_mapped(const struct memory_range *range)
 
 bool paging_is_mmio(uint64_t address, uint64_t length)
 {
+    if (partition_is_inside())
+        return false;
     if (address >= VGA_START && address + length <= VGA_END)
         return true;
     return address >= mmio_start && address + length <= 4 * GIB;

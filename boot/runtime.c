@@ -11,6 +11,7 @@ static struct boot_info boot;
 
 _Noreturn void runtime_main(void)
 {
+    partition_detect();
     diagnostic_init();
     legacy_interrupts_mask();
     cpu_init(&boot_cpu, &boot);

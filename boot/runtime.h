@@ -51,8 +51,19 @@ static inline uint64_t read_tsc(void)
 static inline uint64_t read_cr2(void) { uint64_t v; __asm__ volatile("mov %%cr2, %0" : "=r"(v)); return v; }
 static inline uint64_t read_cr3(void) { uint64_t v; __asm__ volatile("mov %%cr3, %0" : "=r"(v)); return v; }
 
-/* Masks both 8259As: firmware leaves its own ticking, on vectors that are exceptions' here. */
+/* Masks both 8259As: firmware leaves its own ticking, on vectors that are exceptions' here. A partition has none. */
 void legacy_interrupts_mask(void);
+
+/* ---- Partition (partition.c): the same image runs on the machine and in a partition of the hypervisor that runs there. */
+void partition_detect(void);
+bool partition_is_inside(void);
+/* Address of the page behind the partition's memory that tells the time; 0 outside of a partition. */
+uint64_t partition_time_page(void);
+/* The number and four arguments: the status; the value as well, whatever it means. Outside of a partition it is an invalid opcode. */
+int64_t partition_hypercall(const uint64_t arguments[5], uint64_t *value);
+void partition_console(const char *line, size_t length);
+/* Tells the health monitor of a failure, and halts the partition. */
+_Noreturn void partition_end(uint8_t code);
 
 /* ---- Diagnostics (diagnostic.c): text that must get out when nothing else works. Lines start with "! ". */
 void diagnostic_init(void);
@@ -139,6 +150,7 @@ struct cpu {
     struct heap *heap;
     size_t heap_limit, heap_used; /* bytes */
     bool heap_reserve_open;   /* a failed allocation lets its Error use what is kept back */
+    uint64_t hypercall_value; /* of the last one that TypeScript made */
     void *context;            /* JSContext */
     uint64_t evaluation_end;  /* TSC at which a limited evaluation is stopped, 0 = none */
     uint64_t access_before, access_after; /* TSC around the last port or MMIO access of a shim */

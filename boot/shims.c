@@ -388,6 +388,8 @@ SHIM(idle)
 SHIM(idleAwake)
 {
     UNUSED_ARGUMENTS;
+    if (partition_is_inside())
+        return JS_ThrowRangeError(context, "idleAwake: inside a partition it would use up the slot; idle gives it away");
     struct cpu *cpu = cpu_current();
     cpu->taken_count = 0;
     stretch_end(cpu);
@@ -571,6 +573,57 @@ SHIM(loadProgram)
     return JS_IsException(program) ? program : JS_EvalFunction(context, program);
 }
 
+/* ---- Partition. */
+
+/* An argument of a hypercall, as the 64 bits of its register: an integer as a number, or a bigint, negative ones in two's complement; undefined is 0. */
+static bool get_word(JSContext *context, const char *name, JSValueConst value, uint64_t *result)
+{
+    int tag = JS_VALUE_GET_TAG(value);
+    if (tag == JS_TAG_INT) {
+        *result = (uint64_t)JS_VALUE_GET_INT(value);
+        return true;
+    }
+    if (tag == JS_TAG_SHORT_BIG_INT) {
+        *result = (uint64_t)JS_VALUE_GET_SHORT_BIG_INT(value);
+        return true;
+    }
+    if (tag == JS_TAG_UNDEFINED) {
+        *result = 0;
+        return true;
+    }
+    if (JS_IsNumber(value))
+        return get_integer(context, "hypercall", name, value, (1ull << 53) - 1, result);
+    if (JS_IsBigInt(context, value))
+        return get_bigint(context, "hypercall", name, value, result);
+    return wrong_type(context, "hypercall", name, value, "a number or a bigint");
+}
+
+SHIM(hypercall)
+{
+    (void)self;
+    static const char *const names[5] = { "number", "a", "b", "c", "d" };
+    if (!partition_is_inside())
+        return JS_ThrowRangeError(context, "hypercall: this is not a partition: there is no hypervisor to call");
+    uint64_t words[5] = { 0, 0, 0, 0, 0 };
+    for (int i = 0; i < count && i < 5; i++)
+        if (!get_word(context, names[i], arguments[i], &words[i]))
+            return JS_EXCEPTION;
+    int64_t status = partition_hypercall(words, &cpu_of(context)->hypercall_value);
+    return JS_NewInt64(context, status);
+}
+
+SHIM(hypercallValue)
+{
+    UNUSED_ARGUMENTS;
+    return JS_NewBigUint64(context, cpu_of(context)->hypercall_value);
+}
+
+SHIM(hypercallNumber)
+{
+    UNUSED_ARGUMENTS;
+    return JS_NewInt64(context, (int64_t)cpu_of(context)->hypercall_value);
+}
+
 /* ---- Engine. */
 
 SHIM(heapUsed)
@@ -681,6 +734,9 @@ static const JSCFunctionListEntry shims[] = {
     ENTRY(memoryMap, 0),
     ENTRY(moduleFile, 1),
     ENTRY(loadProgram, 1),
+    ENTRY(hypercall, 1),
+    ENTRY(hypercallValue, 0),
+    ENTRY(hypercallNumber, 0),
     ENTRY(heapUsed, 0),
     ENTRY(heapLimit, 0),
     ENTRY(collectGarbage, 0),

@@ -62,7 +62,7 @@ export interface Shims {
   idle(): number;
   /**
    * The same by a loop instead of HLT. Under QEMU's -icount a HLT's end is not always exact (boot/vectors.S tells why); this
-   * is, and costs the host next to nothing.
+   * is, and costs the host next to nothing. RangeError inside a partition, whose slot it would use up.
    */
   idleAwake(): number;
   /** STI; NOP; CLI: takes what is pending, without waiting. */
@@ -104,6 +104,16 @@ export interface Shims {
   moduleFile(name: string): ArrayBuffer | undefined;
   /** Evaluates a program of the boot module and returns what it exports: for what only some runs need. RangeError if there is none. */
   loadProgram(name: string): unknown;
+
+  /**
+   * A hypercall (VMMCALL; kernel/partition/abi.ts): its status, 0 or one of ERROR. Arguments are integers up to 2^53 or bigints up to
+   * 2^64; negative ones are two's complement; those left out are 0. RangeError outside of a partition.
+   */
+  hypercall(number: number, a?: number | bigint, b?: number | bigint, c?: number | bigint, d?: number | bigint): number;
+  /** The value that the last hypercall returned. */
+  hypercallValue(): bigint;
+  /** The same as a number, which is cheaper to go on with: for values up to 2^53. */
+  hypercallNumber(): number;
 
   /** Bytes in use on this CPU's JavaScript heap. */
   heapUsed(): number;

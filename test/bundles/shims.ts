@@ -234,6 +234,11 @@ export function main(shims: Shims): void {
   throws('loadProgram refuses a name longer than any', () => shims.loadProgram('x'.repeat(1000)), 'RangeError', 'loadProgram');
   throws('moduleFile refuses a number', () => anything['moduleFile']!(1), 'TypeError', 'moduleFile', 'name');
 
+  // ---- partition
+  throws('hypercall says that this is no partition', () => shims.hypercall(0x1_0000), 'RangeError', 'hypercall', 'not a partition');
+  check('hypercallValue is 0 before the first one', shims.hypercallValue() === 0n, shims.hypercallValue());
+  check('hypercallNumber is 0 before the first one', shims.hypercallNumber() === 0, shims.hypercallNumber());
+
   // ---- engine
   check('evaluate gives the value', shims.evaluate('1 + 1', 1_000_000_000n) === 2, 'evaluate');
   throws('evaluate passes syntax errors on', () => shims.evaluate('1 +', 1_000_000_000n), 'SyntaxError');

@@ -1,0 +1,40 @@
+/**
+ * Puts out a timed signal: port 80h goes up and down at required instants, PERIOD apart, absolute on the HW clock. The timer wakes it a little
+ * early, the last stretch is waited for awake, and the way from there to the port is measured and led by, so what remains is a few ns.
+ * Each write is an event of the trace, dated by the hypervisor.
+ *
+ * Program: TypeScript. Memory: 16 MiB. Plan: slots that hold the instants: every PERIOD from FIRST on, with 200 us before each. Ports: none; I/O
+ * port 80h, traced. Health rules: none.
+ */
+import type { Shims } from '../../kernel/hw/shims.ts';
+import { instant, micros, millis } from '../../kernel/time/units.ts';
+import { openPartition } from '../sdk/partition.ts';
+
+const SIGNAL = 0x80;
+const FIRST = instant(millis(101));
+const PERIOD = millis(10);
+/** An interpreted callback's way from the interrupt to the wait, with room. */
+const LEAD = micros(100);
+/** Trace code: an edge that came too late to be waited for. */
+const LATE = 1;
+
+export function main(shims: Shims): void {
+  const partition = openPartition(shims);
+  const { time } = partition;
+  let level = 0;
+  /** TSC ticks from the end of the wait to the port. */
+  let lead = 0n;
+
+  const timer = partition.timers.create('hw', (wake) => {
+    const due = time.tscAt(instant(wake + LEAD));
+    const now = shims.rdtsc();
+    if (now > due - lead) partition.trace(LATE, now - due);
+    level ^= 1;
+    shims.spinUntil(due - lead);
+    shims.out8(SIGNAL, level);
+    // Right before the instruction: behind it lies the hypervisor's work on it.
+    lead += shims.accessTsc() - BigInt(shims.accessTicks()) - due;
+  });
+  timer.armEvery(instant(FIRST - LEAD), PERIOD);
+  partition.run();
+}
