@@ -2,6 +2,7 @@
  * Every event there is. Tools and kernel are compiled against this one list: an exporter that switches
  * over `TraceRecord['event']` and lacks a new event does not compile. Numbers are never reused.
  */
+import { HEALTH_ACTIONS, HEALTH_EVENTS } from '../partition/system.ts';
 import {
   COUNT,
   defineEvent,
@@ -215,6 +216,80 @@ export const EVENTS = {
   timerSilent: defineEvent(37, 'timer.silent', 'warn', [
     ['timer', TIMER_NAME],
     ['route', TEXT],
+  ]),
+
+  // ---- partitions. Slots and partitions are named by index, as in the system's description
+  partitionCreated: defineEvent(80, 'partition.created', 'info', [
+    ['partition', COUNT],
+    ['name', TEXT],
+    ['program', TEXT],
+    ['memory', COUNT],
+  ]),
+  /** Written when the slot ends: its nominal start, the first entry into the guest, the last exit from it. */
+  slotRun: defineEvent(81, 'slot.run', 'debug', [
+    ['partition', COUNT],
+    ['slot', COUNT],
+    ['frame', COUNT],
+    ['nominal', STAMP],
+    ['entered', STAMP],
+    ['left', STAMP],
+  ]),
+  partitionState: defineEvent(82, 'partition.state', 'info', [
+    ['partition', COUNT],
+    ['state', oneOf('ready', 'idle', 'suspended', 'halted')],
+    ['reason', TEXT],
+  ]),
+  healthEvent: defineEvent(83, 'health.event', 'warn', [
+    ['partition', COUNT],
+    ['event', oneOf(...HEALTH_EVENTS)],
+    ['action', oneOf(...HEALTH_ACTIONS)],
+    ['detail', TEXT],
+  ]),
+  partitionConsole: defineEvent(84, 'partition.console', 'info', [
+    ['partition', COUNT],
+    ['text', TEXT],
+  ]),
+  partitionTrace: defineEvent(85, 'partition.trace', 'info', [
+    ['partition', COUNT],
+    ['code', TICKS],
+    ['value', TICKS],
+  ]),
+  planSwitched: defineEvent(86, 'plan.switched', 'info', [
+    ['plan', COUNT],
+    ['name', TEXT],
+    ['frame', COUNT],
+  ]),
+  slotLate: defineEvent(87, 'slot.late', 'warn', [
+    ['partition', COUNT],
+    ['slot', COUNT],
+    ['late', NANOS],
+  ]),
+  exitCounts: defineEvent(88, 'exit.counts', 'info', [
+    ['partition', COUNT],
+    ['reason', TEXT],
+    ['count', COUNT],
+  ]),
+  /** A write to a traced I/O port, dated to the instruction. */
+  portOutput: defineEvent(89, 'port.output', 'debug', [
+    ['partition', COUNT],
+    ['port', HEX],
+    ['value', HEX],
+    ['written', STAMP],
+  ]),
+  systemStarted: defineEvent(90, 'system.started', 'info', [
+    ['name', TEXT],
+    ['epoch', STAMP],
+    ['partitions', COUNT],
+    ['plans', COUNT],
+  ]),
+  /** Over the whole run, counted by the kernel itself. */
+  slotWorst: defineEvent(91, 'slot.worst', 'info', [
+    ['partition', COUNT],
+    ['slot', COUNT],
+    ['runs', COUNT],
+    ['start-error-max', NANOS],
+    ['start-error-min', NANOS],
+    ['overruns', COUNT],
   ]),
 
   // ---- checks made inside the kernel
