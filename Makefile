@@ -38,7 +38,7 @@ bench: build ## print the figures as RECORD lines
 check: setup ## types, lint, layer rules, formatting
 	@$(BIN)/tsc -b
 	@$(BIN)/eslint --config .eslint.config.js .
-	@$(BIN)/depcruise --config .dependency-cruiser.cjs kernel tools test boot --output-type err
+	@$(BIN)/depcruise --config .dependency-cruiser.cjs kernel tools partitions test boot --output-type err
 	@$(BIN)/prettier --check --log-level warn .
 	@echo "check: types, lint, layer rules and formatting hold"
 

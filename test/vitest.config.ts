@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
-    include: ['{kernel,tools,boot,test}/**/*.test.ts'],
+    include: ['{kernel,tools,partitions,boot,test}/**/*.test.ts'],
     // A process each: what a test leaves behind dies with it. QEMU takes a core of its own.
     pool: 'forks',
     maxWorkers: availableParallelism(),
