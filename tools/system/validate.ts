@@ -6,7 +6,7 @@ import * as v from 'valibot';
 import { TIME_PAGE } from '../../kernel/partition/abi.ts';
 import { showNanos } from '../report/statistics.ts';
 import { checkChannels } from './channels.ts';
-import type { ChannelFile, InputFile, PartitionFile, PlanFile, SystemFile } from './define.ts';
+import type { ChannelFile, InputFile, PartitionFile, PlanFile, ProgramFile, SystemFile } from './define.ts';
 import { checkGrants } from './grants.ts';
 import { readHealth } from './health.ts';
 import { KERNEL_MEMORY, MACHINE_MEMORY_MAX } from './limits.ts';
@@ -27,7 +27,8 @@ const entriesOf = (value: unknown): Entries =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : [];
 const listOf = <Item>(value: readonly Item[] | undefined): readonly Item[] => (Array.isArray(value) ? (value as readonly Item[]) : []);
 
-export function validate(given: unknown): Validation {
+/** @param isThere tells of a file, named from the system file's folder */
+export function validate(given: unknown, isThere: (file: string) => boolean = () => true): Validation {
   const problems: Problem[] = [];
   const warnings: Problem[] = [];
   const report: Report = (path, message) => void problems.push({ path: showPath(path), message });
@@ -58,6 +59,11 @@ export function validate(given: unknown): Validation {
   for (const [name, file] of partitions) {
     const path = ['partitions', name, 'health'];
     if (isSound(...path)) readHealth(file.health ?? {}, planNames, path, report);
+  }
+  for (const [name, file] of partitions) {
+    const path = ['partitions', name, 'program'];
+    if (!isSound(...path)) continue;
+    for (const source of filesOf(file.program)) if (!isThere(source)) report(path, `${source}: there is no such file`);
   }
   const grants = partitions.flatMap(([name, file]) => {
     const path = ['partitions', name, 'ioPorts'];
@@ -120,6 +126,9 @@ export function validate(given: unknown): Validation {
 
   return { problems, warnings, system: problems.length === 0 ? (given as SystemFile) : undefined };
 }
+
+const filesOf = (program: ProgramFile): readonly string[] =>
+  program.kind === 'native' ? program.sources : [program.kind === 'typescript' ? program.source : program.file];
 
 /** Bytes of RAM for the kernel and partitions of these sizes, each with its time page. */
 export const memoryOf = (partitions: readonly number[]): number =>
