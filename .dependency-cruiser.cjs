@@ -25,10 +25,25 @@ module.exports = {
     {
       name: 'tools-see-only-what-crosses-the-wire',
       comment:
-        'The trace event is the only type that crosses between kernel and tools; exit codes, version and ports are names, not types.',
+        'The trace event and the description of a system are what crosses between kernel and tools; exit codes, version and ports are names, not types.',
       severity: 'error',
       from: { path: '^tools/', pathNot: '[.]test[.]ts$' },
-      to: { path: '^kernel/', pathNot: '^kernel/(trace/|hw/exit[.]ts|version[.]ts)' },
+      to: { path: '^kernel/', pathNot: '^kernel/(trace/|hw/exit[.]ts|version[.]ts|partition/(system|abi)[.]ts)' },
+    },
+    {
+      name: 'a-system-file-needs-no-node',
+      comment: 'A system file is evaluated by the tools, but its words are data: they bring in nothing else.',
+      severity: 'error',
+      from: { path: '^tools/system/define[.]ts$' },
+      to: { pathNot: '^kernel/partition/(system|abi)[.]ts$' },
+    },
+    {
+      name: 'partitions-see-only-the-contract',
+      comment:
+        'A program of a partition knows what it and the hypervisor agree on, a system file its words; neither knows the kernel or the tools.',
+      severity: 'error',
+      from: { path: '^partitions/', pathNot: '[.]test[.]ts$|/testing/' },
+      to: { pathNot: '^partitions/|^kernel/partition/abi[.]ts$|^tools/system/define[.]ts$' },
     },
     {
       name: 'programs-know-the-interface-only',

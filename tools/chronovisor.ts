@@ -5,6 +5,7 @@ import { addBuildCommand } from './commands/build.ts';
 import { addConsoleCommand } from './commands/console.ts';
 import { addLogCommand } from './commands/log.ts';
 import { addRunCommand } from './commands/run.ts';
+import { addValidateCommand } from './commands/validate.ts';
 import { BuildError, CannotRunError, STATUS, UsageError } from './errors.ts';
 
 // Who reads our output may stop reading (`| head`): nobody is left to tell, so leave, taking QEMU along.
@@ -26,12 +27,15 @@ async function main(): Promise<number> {
       `
 Examples:
   chronovisor run                       boot the kernel and run its demonstration
+  chronovisor run partitions/hello/system.ts
+                                        boot a system of partitions
   chronovisor console                   a prompt inside the running kernel
   chronovisor log build/logs/kernel.log --report
 
 Exit codes: 0 held, 1 an assertion or the kernel failed, 2 usage, 3 can't run, 124 time limit, 130 Ctrl-C.`,
     );
   addRunCommand(program, setStatus);
+  addValidateCommand(program, setStatus);
   addConsoleCommand(program, setStatus);
   addBuildCommand(program);
   addLogCommand(program, setStatus);

@@ -4,7 +4,7 @@
  * compiler makes bytecode of it, and a ustar archive carries it. Two builds of the same sources give the same bytes.
  */
 import type { TransformOptions } from '@babel/core';
-import { build, type BuildFailure } from 'esbuild';
+import { build, type BuildFailure, type Message } from 'esbuild';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -40,33 +40,62 @@ const PRECOMPILE_LIMIT_MS = 60_000;
 export async function buildBundle(entry: string, folder?: string): Promise<Bundle> {
   if (!existsSync(entry)) throw new CannotRunError(`${shown(entry)}: there is no such file`);
   const target = folder ?? join(buildFolder(), 'bundles', shownName(entry));
-  await mkdir(target, { recursive: true });
-  const entries: Record<string, string> = { [KERNEL_PROGRAM]: entry };
-  if (resolve(entry) === defaultEntry()) for (const [name, path] of Object.entries(PROGRAMS)) entries[name] = join(projectRoot(), path);
+  const entries = resolve(entry) === defaultEntry() ? kernelPrograms() : { [KERNEL_PROGRAM]: entry };
+  return inWorkFolder(target, async (work) => {
+    const archive = `${basename(entry).replace(/\.[jt]s$/, '')}.tar`;
+    await writeFile(join(work, archive), await packArchive(await compilePrograms(entries, work)));
+    return { archive: join(target, archive), sourceMaps: target };
+  });
+}
 
-  // Two processes may build one bundle at the same time: each works in a folder of its own and renames what is done.
+/** Programs of the kernel by name, its entry among them: what a boot module that boots the whole kernel has. */
+export const kernelPrograms = (): Readonly<Record<string, string>> => ({
+  [KERNEL_PROGRAM]: defaultEntry(),
+  ...Object.fromEntries(Object.entries(PROGRAMS).map(([name, path]) => [name, join(projectRoot(), path)])),
+});
+
+/**
+ * Two processes may build one thing at the same time: each works in a folder of its own, and what is done is renamed into the
+ * target.
+ */
+export async function inWorkFolder<Result>(target: string, make: (work: string) => Promise<Result>): Promise<Result> {
+  await mkdir(target, { recursive: true });
   const work = await mkdtemp(join(target, 'part-'));
   try {
-    const files: Record<string, Uint8Array> = {};
-    for (const [name, path] of Object.entries(entries)) {
-      const { code, map } = await bundleSource(name, path);
-      const source = join(work, `${name}.js`);
-      const bytecode = join(work, `${name}.bytecode`);
-      await writeFile(source, code);
-      await writeFile(`${source}.map`, map);
-      await precompile(source, bytecode);
-      files[`${name}.bytecode`] = await readFile(bytecode);
-    }
-    const archive = join(target, `${basename(entry).replace(/\.[jt]s$/, '')}.tar`);
-    await writeArchive(join(work, basename(archive)), files);
+    const result = await make(work);
     for (const name of await readdir(work)) await rename(join(work, name), join(target, name));
-    return { archive, sourceMaps: target };
+    return result;
   } finally {
     await rm(work, { recursive: true, force: true });
   }
 }
 
-function shownName(entry: string): string {
+/** @returns the files of a boot module, NAME.bytecode for each; source and map go into the folder `work` */
+export async function compilePrograms(entries: Readonly<Record<string, string>>, work: string): Promise<Record<string, Uint8Array>> {
+  const files: Record<string, Uint8Array> = {};
+  for (const [name, path] of Object.entries(entries)) files[`${name}.bytecode`] = await compileProgram(name, path, work);
+  return files;
+}
+
+/**
+ * The boot module of a program that runs alone on the runtime.
+ * @param name what its stacks call it, NAME.js
+ */
+export async function compileLoneProgram(name: string, entry: string, work: string): Promise<Buffer> {
+  return packArchive({ [`${KERNEL_PROGRAM}.bytecode`]: await compileProgram(name, entry, work) });
+}
+
+async function compileProgram(name: string, entry: string, work: string): Promise<Uint8Array> {
+  const { code, map } = await bundleSource(name, entry);
+  const source = join(work, `${name}.js`);
+  const bytecode = join(work, `${name}.bytecode`);
+  await writeFile(source, code);
+  await writeFile(`${source}.map`, map);
+  await precompile(source, bytecode);
+  return readFile(bytecode);
+}
+
+export function shownName(entry: string): string {
   const inside = resolve(entry).replace(projectRoot(), '');
   return inside
     .replace(/\.[jt]s$/, '')
@@ -94,10 +123,7 @@ async function bundleSource(name: string, entry: string): Promise<{ code: string
       logLevel: 'silent',
     });
   } catch (error) {
-    if (!isBuildFailure(error)) throw error;
-    throw new BuildError(
-      error.errors.map(({ text, location: at }) => (at ? `${at.file}:${at.line}:${at.column + 1}: ${text}` : text)).join('\n'),
-    );
+    throw asBuildError(error);
   }
   // Without the variable it is one expression, whose value is what the entry exports: nothing becomes global.
   const bundled = output.outputFiles.find((file) => file.path.endsWith('.js'))!.text.replace(`var ${EXPORTS} = `, '');
@@ -119,6 +145,13 @@ async function bundleSource(name: string, entry: string): Promise<{ code: string
 
 const isBuildFailure = (error: unknown): error is BuildFailure => error instanceof Error && 'errors' in error;
 
+/** What esbuild says, one message a line with its place; any other error as it is. */
+export function asBuildError(error: unknown): unknown {
+  return isBuildFailure(error) ? new BuildError(error.errors.map(messageLine).join('\n')) : error;
+}
+
+export const messageLine = ({ text, location: at }: Message): string => (at ? `${at.file}:${at.line}:${at.column + 1}: ${text}` : text);
+
 async function precompile(source: string, bytecode: string): Promise<void> {
   const program = precompiler();
   if (!existsSync(program)) throw new CannotRunError(`${shown(program)} is missing: run "make build" first`);
@@ -135,8 +168,8 @@ async function precompile(source: string, bytecode: string): Promise<void> {
   if (status !== 0) throw new BuildError(`the engine does not take the bundle ${basename(source)}:\n${text}`);
 }
 
-/** Writes a ustar archive; the same files give the same bytes. */
-export async function writeArchive(path: string, files: Readonly<Record<string, Uint8Array | string>>): Promise<void> {
+/** A ustar archive; the same files give the same bytes. */
+export async function packArchive(files: Readonly<Record<string, Uint8Array | string>>): Promise<Buffer> {
   const archive = pack();
   const chunks: Buffer[] = [];
   archive.on('data', (chunk) => chunks.push(chunk as Buffer));
@@ -146,5 +179,9 @@ export async function writeArchive(path: string, files: Readonly<Record<string, 
   }
   archive.finalize();
   await ended;
-  await writeFile(path, Buffer.concat(chunks));
+  return Buffer.concat(chunks);
+}
+
+export async function writeArchive(path: string, files: Readonly<Record<string, Uint8Array | string>>): Promise<void> {
+  await writeFile(path, await packArchive(files));
 }

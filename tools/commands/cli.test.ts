@@ -10,7 +10,7 @@ import { VERSION } from '../../kernel/version.ts';
 import { buildFolder } from '../paths.ts';
 
 const PROGRAM = join(buildFolder(), 'tools', 'chronovisor.mjs');
-const COMMANDS = ['run', 'console', 'build', 'log'];
+const COMMANDS = ['run', 'validate', 'console', 'build', 'log'];
 const RUN_LIMIT_MS = 20_000;
 const TEST_LIMIT_MS = 30_000;
 const ESCAPE = '\x1b';
@@ -286,7 +286,11 @@ describe('log', { timeout: TEST_LIMIT_MS }, () => {
   it('says so when there is nothing to make a table of', async () => {
     const file = inFolder('short.log');
     writeFileSync(file, `${HEADER_LINE}\n${START}\n`);
-    expect(await chronovisor(['log', file, '--report'])).toEqual({ status: 0, stdout: 'The log has no timer runs.\n', stderr: '' });
+    expect(await chronovisor(['log', file, '--report'])).toEqual({
+      status: 0,
+      stdout: 'The log has no timer runs and no partitions.\n',
+      stderr: '',
+    });
   });
 
   it('tells of another version of the grammar, by file and line', async () => {

@@ -6,6 +6,7 @@ import type { TraceRecord } from '../../kernel/trace/events.ts';
 import { GRAMMAR_VERSION, levelRank, parseLine } from '../../kernel/trace/text.ts';
 import { CannotRunError, STATUS } from '../errors.ts';
 import { timeReport } from '../report/clocks.ts';
+import { partitionReport } from '../report/partitions.ts';
 import { latencyHistogram, timerReports, timerTable } from '../report/timers.ts';
 import { createPainter } from '../terminal.ts';
 import { createLineSplitter } from '../trace/lines.ts';
@@ -33,7 +34,7 @@ export function addLogCommand(program: Command, setStatus: (status: number) => v
     .option('--event <name>', 'only this event; timer.* for all that begin so', pattern)
     .option('--map <folder>', 'source maps for stacks (build/bundles/...)')
     .option('--json', 'one JSON object per record')
-    .option('--report', 'only the table of timers')
+    .option('--report', 'only the tables: timers, clocks, partitions')
     .addHelpText(
       'after',
       `
@@ -91,9 +92,9 @@ async function readLog(file: string, flags: LogFlags): Promise<number> {
   splitter.end();
   if (flags.report) {
     const reports = timerReports(records);
-    if (reports.length === 0) say('The log has no timer runs.');
-    timerTable(reports).forEach((line) => say(line));
-    timeReport(records).forEach((line) => say(line));
+    const partitions = partitionReport(records);
+    if (reports.length === 0 && partitions.length === 0) say('The log has no timer runs and no partitions.');
+    for (const line of [...timerTable(reports), ...timeReport(records), ...partitions]) say(line);
     for (const report of reports) [`\nLatency of ${report.timer}`, ...latencyHistogram(report)].forEach((line) => say(line));
   }
   if (damaged > 0)

@@ -13,10 +13,11 @@ import { shellText } from '../qemu/options.ts';
 import { describeOutcome, isHeld, statusOf } from '../qemu/outcome.ts';
 import { startRun, type RunResult } from '../qemu/run.ts';
 import { timeReport } from '../report/clocks.ts';
+import { partitionReport } from '../report/partitions.ts';
 import { latencyHistogram, timerReports, timerTable } from '../report/timers.ts';
 import { createPainter } from '../terminal.ts';
 import { createStackMapper, hasProgramPosition } from '../trace/stacks.ts';
-import { bootModule, requireRuntime } from './boot-module.ts';
+import { bootModule, commandLineOf, memoryFor, requireRuntime } from './boot-module.ts';
 import { addMachineOptions, machineOf, type MachineFlags } from './options.ts';
 
 interface RunFlags extends MachineFlags {
@@ -28,6 +29,7 @@ const EXAMPLES = `
 Examples:
   chronovisor run                                   the kernel's demonstration
   chronovisor run test/bundles/shims.ts             another bundle
+  chronovisor run partitions/hello/system.ts        a system of partitions
   chronovisor run --machine q35 --no-hpet           another machine
   chronovisor run --append "count=100 heap=8M"      words for the kernel's command line
   chronovisor run --level debug --log run.log       every record; the log in a file of your choice
@@ -38,8 +40,8 @@ Exit codes: 0 held, 1 an assertion or the kernel failed, 2 usage, 3 can't run, 1
 export function addRunCommand(program: Command, setStatus: (status: number) => void): void {
   const command = program
     .command('run')
-    .description('boot a bundle in QEMU, stream its trace, end with an exit code')
-    .argument('[bundle]', 'TypeScript entry or boot module (.tar); default: the kernel')
+    .description('boot a bundle or a system of partitions in QEMU, stream its trace, end with an exit code')
+    .argument('[bundle]', 'TypeScript entry, system file or boot module (.tar); default: the kernel')
     .argument('[qemu...]', "after --: QEMU's own options")
     .addOption(new Option('--level <level>', 'least weighty records shown').choices([...LEVELS, 'none']).default('info'))
     .option('--json', 'print one JSON object at the end, and nothing else on standard output')
@@ -48,7 +50,8 @@ export function addRunCommand(program: Command, setStatus: (status: number) => v
   command.action(async (bundle: string | undefined, extra: string[], flags: RunFlags) => {
     // Commander can't tell "run -- -d int" from "run bundle": what begins with a dash is QEMU's.
     const isQemus = bundle?.startsWith('-') ?? false;
-    setStatus(await run(isQemus ? undefined : bundle, isQemus ? [bundle!, ...extra] : extra, flags));
+    const isMemoryAsked = command.getOptionValueSource('memory') === 'cli';
+    setStatus(await run(isQemus ? undefined : bundle, isQemus ? [bundle!, ...extra] : extra, flags, isMemoryAsked));
   });
 }
 
@@ -63,9 +66,11 @@ function interruptible(): { signal: AbortSignal; done: () => void } {
   };
 }
 
-async function run(given: string | undefined, extra: readonly string[], flags: RunFlags): Promise<number> {
+async function run(given: string | undefined, extra: readonly string[], flags: RunFlags, isMemoryAsked: boolean): Promise<number> {
   const paint = createPainter(process.stdout);
   const module = await bootModule(given);
+  const memory = memoryFor(module, isMemoryAsked ? flags.memory : undefined);
+  for (const warning of module.warnings) process.stderr.write(`warning: ${warning}\n`);
   const runtime = requireRuntime();
   const mapStack = createStackMapper(module.sourceMaps);
   // Before the log of an earlier run is overwritten.
@@ -99,8 +104,8 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
     const started = await startRun({
       runtime,
       archive: module.archive,
-      commandLine: flags.append ?? '',
-      machine: machineOf(flags, extra),
+      commandLine: commandLineOf(module, flags.append ?? ''),
+      machine: { ...machineOf(flags, extra), memory },
       seconds: flags.timeout,
       signal: interrupt.signal,
       onLine: showLine,
@@ -143,6 +148,7 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
     }
   }
   timeReport(records).forEach(say);
+  partitionReport(records).forEach(say);
   const verdict = isHeld(outcome) ? paint('green', 'held') : paint('red', 'failed');
   const wall = `${(result.wallMs / 1000).toFixed(1)} s`;
   const took = virtualSeconds === undefined ? wall : `${virtualSeconds.toFixed(3)} s of virtual time in ${wall}`;

@@ -6,7 +6,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { EventName, RecordOf, TraceRecord } from '../../kernel/trace/events.ts';
 import { parseLine } from '../../kernel/trace/text.ts';
-import { buildBundle, type Bundle } from '../build/bundle.ts';
+import { archiveModule, bootModule, commandLineOf, memoryFor, type BootModule } from '../commands/boot-module.ts';
+import { UsageError } from '../errors.ts';
 import { buildFolder, projectRoot, runtimeImage, shown } from '../paths.ts';
 import { DEFAULT_MACHINE, type MachineOptions } from '../qemu/options.ts';
 import { describeOutcome, isHeld, type Outcome } from '../qemu/outcome.ts';
@@ -16,6 +17,8 @@ import { createStackMapper } from '../trace/stacks.ts';
 export interface BootOptions extends Partial<MachineOptions> {
   /** TypeScript entry, from the checkout's folder. Default: the kernel. */
   readonly bundle?: string;
+  /** A system file, from the checkout's folder, in place of a bundle. */
+  readonly system?: string;
   /** A boot module that is there already, in place of a bundle. */
   readonly archive?: string;
   /** The kernel's command line. */
@@ -69,24 +72,25 @@ export interface BootedRun {
 
 const DEFAULT_SECONDS = 60;
 
-/** Bundles are built once per process. */
-const built = new Map<string, Promise<Bundle>>();
+/** Boot modules are built once per process. */
+const built = new Map<string, Promise<BootModule>>();
 
-function bundleOf(entry: string): Promise<Bundle> {
-  let bundle = built.get(entry);
-  if (!bundle) built.set(entry, (bundle = buildBundle(entry)));
-  return bundle;
+function moduleOf(file: string): Promise<BootModule> {
+  let module = built.get(file);
+  if (!module) built.set(file, (module = bootModule(file)));
+  return module;
 }
 
 export async function boot(options: BootOptions = {}): Promise<BootedRun> {
-  const { bundle, archive, append = '', seconds = DEFAULT_SECONDS, name, qemu, ...machine } = options;
-  const entry = resolve(projectRoot(), bundle ?? 'kernel/main.ts');
-  const module = archive === undefined ? await bundleOf(entry) : { archive, sourceMaps: undefined };
+  const { bundle, system, archive, append = '', seconds = DEFAULT_SECONDS, name, qemu, memory, ...machine } = options;
+  const module =
+    archive === undefined ? await moduleOf(resolve(projectRoot(), system ?? bundle ?? 'kernel/main.ts')) : archiveModule(archive);
+  if (system !== undefined && module.append === '') throw new UsageError(`${system} is no system file`);
   const started = await startRun({
     runtime: runtimeImage(),
     archive: module.archive,
-    commandLine: append,
-    machine: { ...DEFAULT_MACHINE, ...machine },
+    commandLine: commandLineOf(module, append),
+    machine: { ...DEFAULT_MACHINE, ...machine, memory: memoryFor(module, memory) },
     seconds,
     ...(qemu === undefined ? {} : { qemu }),
   });

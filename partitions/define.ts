@@ -1,0 +1,2 @@
+/** What a system file imports. */
+export * from '../tools/system/define.ts';
