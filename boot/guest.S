@@ -65,10 +65,12 @@ guest_run:
     jb 1b
     clgi
     movq %rax, GUEST_ENTERED(%rdi)
-    /* A timer that is to run from the entry on: one store starts it. */
+    /* A timer that is to run from the entry on: one store starts it, and another before it ends what it interrupted for the last time. */
     movq GUEST_TIMER_ADDRESS(%rdi), %rcx
     testq %rcx, %rcx
     jz 2f
+    movq GUEST_END_ADDRESS(%rdi), %rax
+    movl $0, (%rax)
     movl GUEST_TIMER_VALUE(%rdi), %eax
     movl %eax, (%rcx)
     movq $0, GUEST_TIMER_ADDRESS(%rdi)

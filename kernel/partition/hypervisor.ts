@@ -262,12 +262,12 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
   const apicBase = Number(shims.rdmsr(APIC_BASE_MSR) & APIC_BASE.ADDRESS);
   const timer: SlotTimer = createLocalApicSlotTimer(
     apicBase + LAPIC.TIMER_ICR,
+    apicBase + LAPIC.EOI,
     {
       numerator: localApicFrequency.numerator * tscFrequency.denominator,
       denominator: localApicFrequency.denominator * tscFrequency.numerator,
     },
     localApic.rearmOneShot,
-    localApic.stop,
     rdtsc,
   );
 
@@ -287,7 +287,6 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
     trace,
     rdtsc,
     runGuest: shims.runGuest,
-    interruptVector: shims.interruptVector,
     longestStretch: shims.longestStretch,
     takeFired: () => {
       const fired = isFired;
@@ -346,7 +345,7 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
   shims.longestStretch();
   const reason = scheduler.run();
   stopInputs();
-  timer.disarm();
+  localApic.stop();
   dispatcher.removeHandler(VECTOR.LOCAL_TIMER);
   trace.flush();
   scheduler.report();

@@ -34,12 +34,11 @@ export interface SchedulerParts {
   readonly trace: Trace;
   readonly rdtsc: () => bigint;
   readonly runGuest: (guest: number) => number;
-  /** Vector of an interrupt that was taken. */
-  readonly interruptVector: (index: number) => number;
   /** Whether the slot timer's interrupt was taken by the dispatcher since this was last asked. */
   readonly takeFired: () => boolean;
-  /** The slot timer's vector, and how its interrupt is ended: most often it is the only one, and the dispatcher is left out. */
+  /** The slot timer's vector: at a guest's exit it is most often the only one, and the dispatcher is left out. */
   readonly timerVector: number;
+  /** Ends the slot timer's interrupt, if it is in service. */
   readonly endTimerInterrupt: (value: 0) => void;
   /** Bounded work of the kernel that is not urgent: called in idle time, and at the end of slots when it is due. */
   readonly housekeeping: () => void;
@@ -120,13 +119,13 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     takeFired,
     endTimerInterrupt,
     timerVector,
-    interruptVector,
     housekeeping,
     isHousekeepingDue,
   } = parts;
   const { armAtEntry } = timer;
   const { toTsc, toInstant, toTicks, toNanos } = time;
   const recordSlot = trace.recorder(EVENTS.slotRun);
+  const recordWoken = trace.recorder(EVENTS.slotWoken);
   const recordLate = trace.recorder(EVENTS.slotLate);
   const timerAlone = BigInt((timerVector << 8) | 1);
   const toNumber = Number;
@@ -304,12 +303,6 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   // ---- interrupts of devices
 
-  /** Too late in a slot for their handlers: they are called in the next one. The timer's is ended, or it would not come again. */
-  function deferTaken(count: number): void {
-    for (let index = deferredTaken; index < count; index++) if (interruptVector(index) === timerVector) endTimerInterrupt(0);
-    deferredTaken = count;
-  }
-
   function dispatchDeferred(): void {
     const count = deferredTaken;
     deferredTaken = 0;
@@ -322,6 +315,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   /** Waits, taking interrupts, until a TSC value; does what is not urgent meanwhile. */
   function idleUntil(until: bigint): void {
     if (deferredTaken !== 0) dispatchDeferred();
+    endTimerInterrupt(0);
     for (;;) {
       const now = rdtsc();
       if (now >= until) return;
@@ -416,6 +410,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       frame,
     );
 
+    const isReady = partition.state === READY && partition.loading === undefined && partition.deferredCode === undefined;
     /** TSC of the next entry; 0: at once, if nothing has to be armed. */
     let resumeAt = startTsc;
     /** TSC for which the timer is armed; 0: it is not, or not known. */
@@ -471,11 +466,11 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         left = area[AREA.LEFT]!;
         if (entered === 0n) entered = area[AREA.ENTERED]!;
         const taken = area[AREA.TAKEN]!;
-        if (taken === timerAlone) {
-          endTimerInterrupt(0);
-          armed = 0n;
-        } else if (taken !== 0n) {
-          if (left >= deferAt) deferTaken(toNumber(taken & 0xffn));
+        // Its end is told where it is armed again: at the next entry, or before idling.
+        if (taken === timerAlone) armed = 0n;
+        else if (taken !== 0n) {
+          // Too late in a slot for their handlers: they are called in the next one.
+          if (left >= deferAt) deferredTaken = toNumber(taken & 0xffn);
           else {
             deferredTaken = 0;
             dispatcher.dispatchTaken(toNumber(taken & 0xffn));
@@ -511,14 +506,16 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     }
     slot.runs++;
     if (entered !== 0n) {
-      const error = entered - startTsc;
-      if (error > slot.errorMax) slot.errorMax = error;
-      if (error < slot.errorMin) slot.errorMin = error;
-      recordSlot(left, partition.index, slot.index, frame, startTsc, entered, left);
-      if (error > lateLimit) {
-        partition.lateSlots++;
-        recordLate(left, partition.index, slot.index, toNanos(error) as Nanos);
-      }
+      if (isReady) {
+        const error = entered - startTsc;
+        if (error > slot.errorMax) slot.errorMax = error;
+        if (error < slot.errorMin) slot.errorMin = error;
+        recordSlot(left, partition.index, slot.index, frame, startTsc, entered, left);
+        if (error > lateLimit) {
+          partition.lateSlots++;
+          recordLate(left, partition.index, slot.index, toNanos(error) as Nanos);
+        }
+      } else recordWoken(left, partition.index, slot.index, frame, startTsc, entered, left);
       if (left > frameTsc + slot.endTicks) {
         slot.overruns++;
         const over = toNanos(left - frameTsc - slot.endTicks);

@@ -2,7 +2,6 @@
  * The timer that ends a guest's run: on the local APIC one store, which the world switch makes at the entry, at an instant that is
  * known beforehand; on others it is started a little before.
  */
-import type { OneShot } from '../time/one-shot.ts';
 import { AREA } from '../vm/guest-area.ts';
 import type { TimerName } from '../time/hw-timer.ts';
 
@@ -12,6 +11,7 @@ export interface SlotTimer {
   armAtEntry(area: BigInt64Array, from: bigint, at: bigint): void;
   /** The same from now on. */
   arm(at: bigint): void;
+  /** Stops it; an interrupt that is on its way still comes. */
   disarm(): void;
 }
 
@@ -20,16 +20,18 @@ const LONGEST = 0x7fff_0000n;
 
 /**
  * @param register address of the Initial Count Register, the one that starts the timer
+ * @param endRegister address of the EOI register: an interrupt of the timer's that was not ended holds the next one back
  * @param numerator ticks per `denominator` TSC ticks
  */
 export function createLocalApicSlotTimer(
   register: number,
+  endRegister: number,
   { numerator, denominator }: { readonly numerator: bigint; readonly denominator: bigint },
   rearm: (ticks: number) => void,
-  stop: () => void,
   rdtsc: () => bigint,
 ): SlotTimer {
   const address = BigInt(register);
+  const endAddress = BigInt(endRegister);
   const isSame = numerator === denominator;
   const toNumber = Number;
 
@@ -43,22 +45,10 @@ export function createLocalApicSlotTimer(
     armAtEntry: (area, from, at) => {
       area[AREA.TIMER_VALUE] = inTicks(at - from);
       area[AREA.TIMER_ADDRESS] = address;
+      area[AREA.END_ADDRESS] = endAddress;
     },
     arm: (at) => rearm(toNumber(inTicks(at - rdtsc()))),
-    disarm: stop,
+    // "Initial Count Register": writing 0 stops the timer.
+    disarm: () => rearm(0),
   };
-}
-
-/** Any other timer: started before the entry, as exact as TypeScript can. */
-export function createOneShotSlotTimer(
-  oneShot: OneShot,
-  { numerator, denominator }: { readonly numerator: bigint; readonly denominator: bigint },
-  rdtsc: () => bigint,
-): SlotTimer {
-  function arm(at: bigint): void {
-    const ticks = Number(((at - rdtsc()) * numerator) / denominator);
-    oneShot.start(ticks < oneShot.minTicks ? oneShot.minTicks : ticks > oneShot.maxTicks ? oneShot.maxTicks : ticks);
-  }
-  oneShot.prepare();
-  return { name: oneShot.name, armAtEntry: (_area, _from, at) => arm(at), arm, disarm: oneShot.stop };
 }

@@ -235,6 +235,15 @@ export const EVENTS = {
     ['entered', STAMP],
     ['left', STAMP],
   ]),
+  /** The same of a slot in which nothing was to run when it began: entered when something had woken the partition. */
+  slotWoken: defineEvent(93, 'slot.woken', 'debug', [
+    ['partition', COUNT],
+    ['slot', COUNT],
+    ['frame', COUNT],
+    ['nominal', STAMP],
+    ['entered', STAMP],
+    ['left', STAMP],
+  ]),
   partitionState: defineEvent(82, 'partition.state', 'info', [
     ['partition', COUNT],
     ['state', oneOf('ready', 'idle', 'suspended', 'halted')],

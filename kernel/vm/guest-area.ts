@@ -32,13 +32,17 @@ export const AREA = {
   /** TSC right before the last entry, and right after the last exit. */
   ENTERED: 0xc0 >> 3,
   LEFT: 0xc8 >> 3,
-  /** A 32-bit store made right before the entry, to start a timer; none if the address is 0. It is 0 afterwards. */
+  /**
+   * A 32-bit store made right before the entry, to start a timer; none if the address is 0. It is 0 afterwards. Before it, 0 is stored at
+   * END_ADDRESS: the end of the timer's interrupt, which may have been taken as late as while the entry was waited for.
+   */
   TIMER_ADDRESS: 0xd0 >> 3,
   TIMER_VALUE: 0xd8 >> 3,
   /** Interrupts that were taken while runGuest waited, and at the exit; from bit 8 on the vector of the first. */
   TAKEN: 0xe0 >> 3,
   /** Not 0: interrupts taken before are still to be handled, so new ones are put behind them. It is 0 afterwards. */
   KEEP: 0xe8 >> 3,
+  END_ADDRESS: 0xf0 >> 3,
 } as const;
 
 /** Byte offset of the FXSAVE image. */

@@ -216,6 +216,8 @@ export interface SystemFile<Partition extends string = string, Plan extends stri
   readonly plans: Readonly<Record<Plan, PlanFile<Partition>>>;
   readonly channels?: Readonly<Record<string, ChannelFile<Partition>>>;
   readonly inputs?: Readonly<Record<string, InputFile<Partition>>>;
+  /** Partitions may ask for the time of day; the start then takes a second more, to catch the real-time clock's edge. */
+  readonly absoluteTime?: boolean;
   /** The run ends so long after the epoch. Default: when every partition has halted. */
   readonly duration?: Duration;
 }

@@ -56,6 +56,7 @@ export function describeSystem(system: SystemFile, programs: ReadonlyMap<string,
       depth,
       to: end(to, name),
     })),
+    absoluteTime: system.absoluteTime ?? false,
     duration: system.duration?.nanos ?? 0,
   };
 }

@@ -51,6 +51,7 @@ it('a system is summed up', () => {
     plans: [PLAN, { ...PLAN, name: 'q', isMaintenance: true }],
     channels: [],
     inputs: [],
+    absoluteTime: false,
     duration: 2_000_000_000,
   };
   const lines = summaryOfSystem(system);

@@ -254,5 +254,6 @@ export const SYSTEM_SCHEMA = only('a system', {
   ),
   channels: v.optional(named('channels', channel)),
   inputs: v.optional(named('inputs', input)),
+  absoluteTime: v.optional(flag),
   duration: v.optional(positive),
 });
