@@ -61,9 +61,9 @@ describe('slots', () => {
 
   it('have a table with the names of their partitions', () => {
     const [head, a, b, ...rest] = slotTable([...RUN, record(EVENTS.slotWorst, 9n, 1, 1, 3, 90n, 60n, 2)]);
-    expect(head).toMatch(/^slot +partition +every +planned +run +start min +max +jitter +ran +overruns$/);
-    expect(a).toMatch(/^0 +a +10 ms +3 +3 +38 ns +45 ns +7 ns +3\.994959 ms$/);
-    expect(b).toMatch(/^1 +b +10 ms +3 +3 +60 ns +90 ns +30 ns +5\.99493 ms +2$/);
+    expect(head).toMatch(/^partition +slot +every +planned +run +start min +max +jitter +ran +overruns$/);
+    expect(a).toMatch(/^a +0 +10 ms +3 +3 +38 ns +45 ns +7 ns +3\.994959 ms$/);
+    expect(b).toMatch(/^b +1 +10 ms +3 +3 +60 ns +90 ns +30 ns +5\.99493 ms +2$/);
     expect(rest).toEqual([]);
   });
 
@@ -90,12 +90,17 @@ describe('slots', () => {
       [0, 1, 1, 3, undefined],
       [1, 0, 0, 1, undefined],
     ]);
-    expect(slotTable(records).map((line) => line.split(/ {2,}/)[0])).toEqual(['slot', 'plan 0 0', 'plan 0 1', 'repair 0']);
+    expect(slotTable(records).map((line) => line.split(/ +/).slice(0, 3))).toEqual([
+      ['partition', 'plan', 'slot'],
+      ['a', '#0', '0'],
+      ['b', '#0', '1'],
+      ['a', 'repair', '0'],
+    ]);
   });
 
   it("are the kernel's worst cases where single runs are not in the log", () => {
     const records = [...CREATED, record(EVENTS.slotWorst, 9n, 1, 1, 2_400, 95n, 41n, 0)];
-    expect(slotTable(records)[1]).toMatch(/^1 +b +2400 +2400 +41 ns +95 ns +54 ns +0$/);
+    expect(slotTable(records)[1]).toMatch(/^b +1 +2400 +2400 +41 ns +95 ns +54 ns +0$/);
   });
 });
 
@@ -180,6 +185,6 @@ describe('the report', () => {
   });
 
   it('survives records that name what was never created', () => {
-    expect(slotTable([record(EVENTS.slotWorst, 3n, 7, 1, 1, 2n, 1n, 0)])[1]).toMatch(/^1 +#7 /);
+    expect(slotTable([record(EVENTS.slotWorst, 3n, 7, 1, 1, 2n, 1n, 0)])[1]).toMatch(/^#7 +1 /);
   });
 });
