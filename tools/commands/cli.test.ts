@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EVENTS } from '../../kernel/trace/events.ts';
 import { formatLine, HEADER_LINE } from '../../kernel/trace/text.ts';
 import { VERSION } from '../../kernel/version.ts';
+import { shownName } from '../build/bundle.ts';
 import { buildFolder } from '../paths.ts';
 
 const PROGRAM = join(buildFolder(), 'tools', 'chronovisor.mjs');
@@ -182,6 +183,88 @@ describe('what can not be run', { timeout: TEST_LIMIT_MS }, () => {
   });
 });
 
+describe('a system file', { timeout: TEST_LIMIT_MS }, () => {
+  const DEFINE = JSON.stringify(join(buildFolder(), '..', 'partitions', 'define.ts'));
+  const systemFile = (name: string, memory: string, duration: string): string => {
+    const file = inFolder(name);
+    writeFileSync(
+      file,
+      `import { defineSystem, kib, mib, ms, native } from ${DEFINE};
+export default defineSystem({
+  name: 'two',
+  partitions: {
+    left: { program: native('spin.S'), memory: ${memory} },
+    right: { program: native('spin.S'), memory: kib(128), watchdog: ms(5) },
+  },
+  plans: {
+    normal: {
+      majorFrame: ms(10),
+      slots: [
+        { partition: 'left', start: ms(0), duration: ms(${duration}) },
+        { partition: 'right', start: ms(5), duration: ms(5) },
+      ],
+    },
+  },
+});
+`,
+    );
+    return name;
+  };
+  beforeAll(() => writeFileSync(inFolder('spin.S'), 'cli\n1: jmp 1b\n'));
+  afterAll(() => {
+    const products = join(buildFolder(), 'systems');
+    const own = readdirSync(products).filter((name) => name.startsWith(shownName(folder)));
+    for (const name of own) rmSync(join(products, name), { recursive: true, force: true });
+  });
+
+  it('that is good is summed up, with warnings on standard error', async () => {
+    const { status, stdout, stderr } = await chronovisor(['validate', systemFile('good.ts', 'mib(1)', '5')]);
+    expect(status).toBe(0);
+    expect(linesOf(stdout)[0]).toBe('two: 2 partitions, 1 plan, runs until every partition has halted');
+    expect(stdout).toMatch(/^plan normal \(at the start\)\n +0 +10 ms\nleft {3}█+·+ +50 %\nright {2}·+█+ +50 %$/m);
+    expect(stdout).toMatch(/^boot module: \S.*system\.tar; the machine needs \d+ MiB$/m);
+    expect(stderr).toMatch(/^warning: partitions\.right\.watchdog: ms\(5\) pass while [^\n]+\n$/);
+  });
+
+  it.each(['validate', 'run'])('that is wrong ends %s with 1 and every problem in a line of its own', async (command) => {
+    const { status, stdout, stderr } = await chronovisor([command, systemFile('bad.ts', 'kib(62)', '6')]);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(linesOf(stderr)).toEqual([
+      'chronovisor: bad.ts: 2 problems',
+      expect.stringMatching(/^ {2}partitions\.left\.memory: kib\(62\) is too small/),
+      expect.stringMatching(/^ {2}plans\.normal\.slots\[1\]\.start: begins at 5 ms, while slots\[0\] runs until 6 ms/),
+    ]);
+  });
+
+  it('gets the memory that it needs, or a refusal where less was asked for', async () => {
+    const file = systemFile('large.ts', 'mib(400)', '5');
+    const { status, stderr } = await chronovisor(['run', file, ...LOG, '--memory', '256']);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/256 MiB of memory are too little for two: it needs 4\d\d\n$/);
+  });
+
+  it('is not what validate was given: status 2, 3', async () => {
+    writeFileSync(inFolder('bundle.ts'), 'export function main() {}\n');
+    const bundle = await chronovisor(['validate', 'bundle.ts']);
+    expect(bundle).toMatchObject({ status: 2, stderr: expect.stringContaining('bundle.ts: no system: it has no default export') });
+    const missing = await chronovisor(['validate', 'none.ts']);
+    expect(missing).toEqual({ status: 3, stdout: '', stderr: 'chronovisor: none.ts: there is no such file\n' });
+  });
+
+  it('makes a boot module that run takes with the words for the kernel and enough memory', async () => {
+    const file = systemFile('shown.ts', 'mib(400)', '5');
+    const qemu = inFolder('fake-qemu');
+    writeFileSync(qemu, '#!/bin/sh\ncase "$1" in --version) echo "QEMU emulator version 7.2.0";; -accel) echo tcg;; *) exit 3;; esac\n', {
+      mode: 0o755,
+    });
+    const { stdout } = await chronovisor(['run', file, ...LOG, '--qemu', qemu, '--show-command', '--append', 'serial=off']);
+    expect(stdout).toMatch(/ -m 4\d\dM /);
+    expect(stdout).toMatch(/ -initrd \S*system\.tar'? -append 'run=system serial=off'/);
+  });
+});
+
+const linesOf = (text: string): string[] => text.split('\n').slice(0, -1);
+
 describe('log', { timeout: TEST_LIMIT_MS }, () => {
   const START = formatLine(EVENTS.kernelStart, 100n, 0, ['0.1.0', '', 50n]);
   const INTERRUPTS = [110n, 1_120n, 2_100n].map((taken, index) =>
@@ -210,7 +293,6 @@ describe('log', { timeout: TEST_LIMIT_MS }, () => {
     );
   });
 
-  const linesOf = (text: string): string[] => text.split('\n').slice(0, -1);
   const objectsOf = (text: string): Record<string, unknown>[] => linesOf(text).map((line) => JSON.parse(line) as Record<string, unknown>);
 
   it('shows a clean log as it is', async () => {
@@ -281,6 +363,26 @@ describe('log', { timeout: TEST_LIMIT_MS }, () => {
     expect(head).toMatch(/^timer +count +nominal/);
     expect(row).toMatch(/^pit +3 +1 us +980 ns +995 ns +1.01 us +30 ns +20 ns +20 ns +0 ns$/);
     expect(rest).toEqual(['', 'Latency of pit', expect.stringMatching(/^20 ns +3 #+$/) as string]);
+  });
+
+  it('makes tables of partitions, where there are any', async () => {
+    const file = inFolder('partitions.log');
+    const lines = [
+      formatLine(EVENTS.partitionCreated, 1n, 0, [0, 'alone', 'programs/alone.bin', 65_536]),
+      formatLine(EVENTS.slotRun, 30n, 0, [0, 0, 0, 10n, 15n, 30n]),
+    ];
+    writeFileSync(file, [HEADER_LINE, ...lines].map((line) => `${line}\n`).join(''));
+    const { stdout } = await chronovisor(['log', file, '--report']);
+    expect(linesOf(stdout)).toEqual([
+      '',
+      'Partitions',
+      expect.stringMatching(/^partition +memory/),
+      expect.stringMatching(/^alone +64 KiB +1 .* 75\.0 % /),
+      '',
+      expect.stringMatching(/^Slots: /),
+      expect.stringMatching(/^partition +slot/),
+      expect.stringMatching(/^alone +0 .* 5 ns +5 ns +0 ns +15 ns$/),
+    ]);
   });
 
   it('says so when there is nothing to make a table of', async () => {

@@ -114,10 +114,11 @@ export function slotTable(records: readonly TraceRecord[]): string[] {
   return fitted((layout) => {
     const show = (value: number | undefined): string => (value === undefined ? '' : showNanos(Math.round(value), layout.digits));
     return [
-      ['slot', 'partition', 'every', 'planned', 'run', 'start min', 'max', 'jitter', 'ran', 'overruns'],
+      ['partition', ...(hasPlans ? ['plan'] : []), 'slot', 'every', 'planned', 'run', 'start min', 'max', 'jitter', 'ran', 'overruns'],
       ...reports.map((report) => [
-        hasPlans ? `${cut(planNames.get(report.plan) ?? `plan ${report.plan}`, layout.name)} ${report.slot}` : String(report.slot),
         cut(name(report.partition), layout.name),
+        ...(hasPlans ? [cut(planNames.get(report.plan) ?? `#${report.plan}`, layout.name)] : []),
+        String(report.slot),
         show(report.period),
         String(report.planned),
         String(report.runs),

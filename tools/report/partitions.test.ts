@@ -1,0 +1,190 @@
+import { describe, expect, it } from 'vitest';
+import { EVENTS, type TraceRecord } from '../../kernel/trace/events.ts';
+import type { EventDefinition } from '../../kernel/trace/event.ts';
+import { formatLine, parseLine } from '../../kernel/trace/text.ts';
+import { exitLines, healthTable, partitionReport, partitionTable, slotReports, slotTable } from './partitions.ts';
+
+/** As a log has it: through the grammar and back. */
+function record(event: EventDefinition, at: bigint, ...values: readonly unknown[]): TraceRecord {
+  const parsed = parseLine(formatLine(event, at, 0, [...values]));
+  if (parsed.kind !== 'record') throw new Error(`not a record: ${event.name}`);
+  return parsed.record;
+}
+
+const EPOCH = 1_000_000n;
+const MS = 1_000_000n;
+
+/** Frames of 10 ms: `a` from 0 to 4 ms, `b` from 4 to 10; entered as late as told. */
+function frames(count: number, lates: readonly [a: bigint, b: bigint][], first = 0): TraceRecord[] {
+  return Array.from({ length: count }, (_, index) => {
+    const frame = first + index;
+    const base = EPOCH + BigInt(frame) * 10n * MS;
+    const [a, b] = lates[index % lates.length]!;
+    return [
+      record(EVENTS.slotRun, base + 4n * MS, 0, 0, frame, base, base + a, base + 4n * MS - 5_000n),
+      record(EVENTS.slotRun, base + 10n * MS, 1, 1, frame, base + 4n * MS, base + 4n * MS + b, base + 10n * MS - 5_000n),
+    ];
+  }).flat();
+}
+
+const CREATED = [
+  record(EVENTS.partitionCreated, 10n, 0, 'a', 'programs/a.bin', 65_536),
+  record(EVENTS.partitionCreated, 11n, 1, 'b', 'programs/b.tar', 16 * 1024 ** 2),
+  record(EVENTS.systemStarted, 20n, 'demo', EPOCH, 2, 1),
+];
+const RUN = [
+  ...CREATED,
+  ...frames(3, [
+    [40n, 60n],
+    [45n, 60n],
+    [38n, 90n],
+  ]),
+];
+
+describe('slots', () => {
+  it('are reported from the single runs: period, start errors, time run', () => {
+    expect(slotReports(RUN)).toEqual([
+      {
+        plan: 0,
+        slot: 0,
+        partition: 0,
+        planned: 3,
+        runs: 3,
+        period: 10_000_000,
+        startErrors: { count: 3, min: 38, max: 45, mean: 41, jitter: 7 },
+        ran: { count: 3, min: 3_994_955, max: 3_994_962, mean: 3_994_959, jitter: 7 },
+        overruns: undefined,
+      },
+      expect.objectContaining({ slot: 1, partition: 1, startErrors: { count: 3, min: 60, max: 90, mean: 70, jitter: 30 } }),
+    ]);
+  });
+
+  it('have a table with the names of their partitions', () => {
+    const [head, a, b, ...rest] = slotTable([...RUN, record(EVENTS.slotWorst, 9n, 1, 1, 3, 90n, 60n, 2)]);
+    expect(head).toMatch(/^partition +slot +every +planned +run +start min +max +jitter +ran +overruns$/);
+    expect(a).toMatch(/^a +0 +10 ms +3 +3 +38 ns +45 ns +7 ns +3\.994959 ms$/);
+    expect(b).toMatch(/^b +1 +10 ms +3 +3 +60 ns +90 ns +30 ns +5\.99493 ms +2$/);
+    expect(rest).toEqual([]);
+  });
+
+  it('that did not run in a frame show it', () => {
+    const halted = RUN.filter(
+      ({ event, fields }) => event !== 'slot.run' || !('frame' in fields) || fields.partition === 0 || fields.frame === 0,
+    );
+    expect(slotReports(halted).map(({ partition, planned, runs, period }) => [partition, planned, runs, period])).toEqual([
+      [0, 3, 3, 10_000_000],
+      [1, 3, 1, undefined],
+    ]);
+  });
+
+  it('of two plans are kept apart, by the frame in which the plan changed', () => {
+    const later = record(EVENTS.slotRun, 99n * MS, 0, 0, 3, EPOCH + 30n * MS, EPOCH + 30n * MS + 500n, EPOCH + 39n * MS);
+    const records = [
+      ...RUN,
+      record(EVENTS.planSwitched, 31n * MS, 1, 'repair', 3),
+      later,
+      record(EVENTS.slotWorst, 9n, 0, 0, 4, 500n, 38n, 7),
+    ];
+    expect(slotReports(records).map(({ plan, slot, partition, runs, overruns }) => [plan, slot, partition, runs, overruns])).toEqual([
+      [0, 0, 0, 3, undefined],
+      [0, 1, 1, 3, undefined],
+      [1, 0, 0, 1, undefined],
+    ]);
+    expect(slotTable(records).map((line) => line.split(/ +/).slice(0, 3))).toEqual([
+      ['partition', 'plan', 'slot'],
+      ['a', '#0', '0'],
+      ['b', '#0', '1'],
+      ['a', 'repair', '0'],
+    ]);
+  });
+
+  it("are the kernel's worst cases where single runs are not in the log", () => {
+    const records = [...CREATED, record(EVENTS.slotWorst, 9n, 1, 1, 2_400, 95n, 41n, 0)];
+    expect(slotTable(records)[1]).toMatch(/^b +1 +2400 +2400 +41 ns +95 ns +54 ns +0$/);
+  });
+});
+
+describe('partitions', () => {
+  it('have a row each: what they had of the CPU, what happened, how they ended', () => {
+    const [head, a, b] = partitionTable([
+      ...RUN,
+      record(EVENTS.slotLate, 1n, 1, 1, 5_000n),
+      record(EVENTS.exitCounts, 2n, 1, 'vmmcall', 12),
+      record(EVENTS.exitCounts, 2n, 1, 'intr', 3),
+      record(EVENTS.healthEvent, 3n, 1, 'fault', 'halt', 'vector 13'),
+      record(EVENTS.partitionState, 4n, 1, 'ready', 'x'),
+      record(EVENTS.partitionState, 5n, 1, 'halted', 'x'),
+    ]);
+    expect(head).toMatch(/^partition +memory +slots +late +ran +CPU +exits +health events +state$/);
+    // 3 of 30 ms less the last 5 us: 11.98 and 17.98 of 29.995 ms.
+    expect(a).toMatch(/^a +64 KiB +3 +0 +11\.98488 ms +40\.0 % +0 +ready$/);
+    expect(b).toMatch(/^b +16 MiB +3 +1 +17\.98479 ms +60\.0 % +15 +1 +halted$/);
+  });
+
+  it('have their exits by reason, the most frequent first, in lines of at most 100 columns', () => {
+    const many = Array.from({ length: 30 }, (_, index) => record(EVENTS.exitCounts, 2n, 0, `reason-${index}`, index));
+    const lines = exitLines([...CREATED, ...many, record(EVENTS.exitCounts, 2n, 1, 'hlt', 0)]);
+    expect(lines[0]).toMatch(/^a {2}reason-29 29, reason-28 28, /);
+    expect(lines.join('\n').match(/reason-/g)).toHaveLength(29);
+    expect(lines.at(-1)).toBe('b  none');
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(100);
+    for (const line of lines.slice(1, -1)) expect(line).toMatch(/^ {3}reason/);
+  });
+
+  it('have their health events counted, with the first instant since the epoch and the last detail', () => {
+    const [head, first, second] = healthTable([
+      ...CREATED,
+      record(EVENTS.healthEvent, EPOCH + 2_500n, 0, 'memory-violation', 'log', 'write at 1000h'),
+      record(EVENTS.healthEvent, EPOCH + 3_500n, 0, 'memory-violation', 'log', 'write at\n2000h'),
+      record(EVENTS.healthEvent, EPOCH + 4_500n, 1, 'watchdog', 'cold-reset', ''),
+    ]);
+    expect(head).toMatch(/^partition +event +action +count +first at +detail$/);
+    expect(first).toMatch(/^a +memory-violation +log +2 +2\.5 us +write at 2000h$/);
+    expect(second).toMatch(/^b +watchdog +cold-reset +1 +4\.5 us$/);
+  });
+});
+
+describe('the report', () => {
+  it('is nothing for a run without partitions', () => {
+    expect(partitionReport([record(EVENTS.log, 1n, 'x')])).toEqual([]);
+  });
+
+  it('has a heading over each table and nothing over none', () => {
+    expect(partitionReport(RUN).filter((line) => /^[A-Z]/.test(line))).toEqual([
+      'Partitions of demo',
+      'Slots: starts from the nominal instant to the first instruction of the guest',
+    ]);
+  });
+
+  it('fits into 100 columns, whatever is in it', () => {
+    const name = 'x'.repeat(32);
+    const records = [
+      record(EVENTS.partitionCreated, 1n, 0, name, 'p', 123 * 1024),
+      record(EVENTS.systemStarted, 2n, name, EPOCH, 1, 2),
+      record(EVENTS.planSwitched, 2n, 0, name, 0),
+      record(EVENTS.planSwitched, 3n, 1, name, 5),
+      ...[0, 1, 6, 7].map((frame) =>
+        record(
+          EVENTS.slotRun,
+          3n,
+          0,
+          0,
+          frame,
+          EPOCH + BigInt(frame) * 1_234_567_891n,
+          EPOCH + BigInt(frame) * 1_345_678_912n,
+          EPOCH + BigInt(frame) * 1_456_789_123n + 7n,
+        ),
+      ),
+      record(EVENTS.slotWorst, 3n, 0, 1, 123_456_789, 987_654_321n, -1n, 123_456_789),
+      record(EVENTS.exitCounts, 2n, 0, 'y'.repeat(200), 2 ** 50),
+      record(EVENTS.healthEvent, 12_345_678_912n, 0, 'hypervisor-error', 'switch-plan', 'z'.repeat(300)),
+    ];
+    const lines = partitionReport(records);
+    expect(lines.length).toBeGreaterThan(12);
+    for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(100);
+  });
+
+  it('survives records that name what was never created', () => {
+    expect(slotTable([record(EVENTS.slotWorst, 3n, 7, 1, 1, 2n, 1n, 0)])[1]).toMatch(/^#7 +1 /);
+  });
+});
