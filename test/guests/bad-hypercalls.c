@@ -7,7 +7,9 @@
 #ifndef SEED
 #define SEED 4711
 #endif
+#ifndef RANDOM_CALLS
 #define RANDOM_CALLS 2000
+#endif
 #define BEYOND 0x40000000ull
 #define WRAPS 0xFFFFFFFFFFFFFF00ull
 
