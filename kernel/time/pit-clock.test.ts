@@ -128,6 +128,18 @@ describe.each([
     expect(pit.clock.lost()).toBe(4);
   });
 
+  it('makes up for lost periods also where a reading comes before the interrupt', () => {
+    const pit = createFakePit(delay);
+    const random = createRandom(5);
+    for (let turn = 0; turn < 500; turn++) {
+      pit.passNanos(random.integer(9_000_000));
+      mustBeRight(pit);
+      if (random.integer(2) === 0) pit.interrupt();
+      mustBeRight(pit);
+    }
+    expect(pit.clock.lost()).toBeGreaterThan(500);
+  });
+
   it('tells of interrupts lost while it was read often, and loses no time', () => {
     const pit = createFakePit(delay);
     const end = pit.time.now() + 3_300_000_000n;
@@ -145,5 +157,33 @@ describe.each([
     }
     mustBeRight(pit);
     expect(pit.clock.lost()).toBe(0);
+  });
+});
+
+describe('a PIT that does not count', () => {
+  /** The whole contract is the one that can be kept: it neither goes back nor hangs. */
+  it.each([
+    ['stands at its reload value', () => 1193],
+    ['reads all ones', () => 0xffff],
+    ['reads 0', () => 0],
+    ['stands in the middle', () => 600],
+    ['reads anything', ((random) => () => random.integer(0x1_0000))(createRandom(6))],
+  ])('that %s does not make its clock go back, nor hold it up', (_, counter) => {
+    let tsc = 0n;
+    const clock = createPitClock({
+      pit: { frequency: frequency(PIT_HZ, 1n, 'architectural', 'test'), armPeriodic: () => undefined, counter },
+      isRequested: () => false,
+      accessTsc: () => (tsc += 900n),
+      tscFrequency: TSC,
+      epoch: instant(0n),
+      onLost: () => undefined,
+    });
+    let last = clock.now();
+    for (let read = 0; read < 3_000; read++) {
+      if (read % 100 === 99) clock.onTick(tsc);
+      const now = clock.now();
+      if (now < last) expect(now).toBe(last);
+      last = now;
+    }
   });
 });
