@@ -9,14 +9,14 @@ import { VECTOR } from './interrupts/vectors.ts';
 import type { Machine } from './machine.ts';
 import { createClockWatch } from './time/clock-watch.ts';
 import { createCounterClock } from './time/counter-clock.ts';
-import { hertz } from './time/frequency.ts';
+import { hertz, nanosToTicks } from './time/frequency.ts';
 import type { ClockName, HwClock } from './time/hw-clock.ts';
 import { createHwTimer, type ExpiryHandler, type HwTimer, type TimerName } from './time/hw-timer.ts';
 import { createKernelTimers, type KernelTimers } from './time/kernel-timers.ts';
 import { hpetOneShot, localApicOneShot, pitOneShot, type OneShot } from './time/one-shot.ts';
 import { createPitClock } from './time/pit-clock.ts';
 import { selectTime, type TimeFacts, type Wish } from './time/selection.ts';
-import { instant, micros, millis, nanos } from './time/units.ts';
+import { instant, micros, millis, nanos, type Instant } from './time/units.ts';
 import { EVENTS } from './trace/events.ts';
 
 export interface Timekeeping {
@@ -27,6 +27,8 @@ export interface Timekeeping {
   wait(): void;
   /** The clock's instant of a TSC value, by which deadlines and stamps of interrupts are compared. */
   toInstant(tsc: bigint): bigint;
+  /** The TSC at an instant of the clock, rounded up: what is done then is not early. */
+  toTsc(when: Instant): bigint;
 }
 
 export type TimekeepingResult =
@@ -259,6 +261,7 @@ export function createTimekeeping(machine: Machine, wish: Wish): TimekeepingResu
           }
         : dispatcher.waitAndDispatch,
       toInstant: (tsc) => machine.toInstant(tsc) + origin,
+      toTsc: (when) => machine.shims.entryTsc() + nanosToTicks(machine.tscFrequency, nanos(when - origin)),
     },
   };
 }

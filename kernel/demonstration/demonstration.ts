@@ -9,6 +9,7 @@ import { createTimekeeping } from '../timekeeping.ts';
 import { compareClocks } from './clocks.ts';
 import { measureLateness } from './lateness.ts';
 import { createPeriodicTimer, type PeriodicTimer, type TimerName } from './periodic-timer.ts';
+import { showUsesOfTime } from './uses-of-time.ts';
 
 type DemonstrationOptions = Pick<CommandLine, 'count' | 'clock' | 'timer'>;
 
@@ -25,7 +26,7 @@ const ARRIVAL_PERIODS = 5n;
 const ARRIVAL_POLLS = 20_000;
 
 /**
- * The timers on their own, then the clocks side by side, then the machine's time as the rules choose it.
+ * The timers on their own, then the clocks side by side, then the machine's time as the rules choose it, and what it is used for.
  * @param count interrupts to take from each timer, at least 2
  * @returns what was wrong
  */
@@ -42,6 +43,7 @@ export function runDemonstration(machine: Machine, { count, clock, timer }: Demo
   if (!created.ok) return [...created.problems];
   compareClocks(machine, created.timekeeping);
   measureLateness(machine, created.timekeeping);
+  showUsesOfTime(machine, created.timekeeping);
   return [];
 }
 

@@ -167,7 +167,13 @@ describe('a PIT that does not count', () => {
     ['reads all ones', () => 0xffff],
     ['reads 0', () => 0],
     ['stands in the middle', () => 600],
-    ['reads anything', ((random) => () => random.integer(0x1_0000))(createRandom(6))],
+    [
+      'reads anything',
+      (
+        (random) => () =>
+          random.integer(0x1_0000)
+      )(createRandom(6)),
+    ],
   ])('that %s does not make its clock go back, nor hold it up', (_, counter) => {
     let tsc = 0n;
     const clock = createPitClock({

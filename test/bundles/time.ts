@@ -4,13 +4,13 @@
  */
 import { EXIT } from '../../kernel/hw/exit.ts';
 import type { Shims } from '../../kernel/hw/shims.ts';
-import { RTC_BASE, RTC_IRQ, probeRtc } from '../../kernel/drivers/rtc-mc146818.ts';
-import { createPorts } from '../../kernel/hw/ports.ts';
+import { showUsesOfTime } from '../../kernel/demonstration/uses-of-time.ts';
 import { findMachine, openTrace, type Machine } from '../../kernel/machine.ts';
+import { findSerialLine } from '../../kernel/peripherals.ts';
+import { createByteRecorder } from '../../kernel/time/byte-recorder.ts';
+import { ticksToNanos } from '../../kernel/time/frequency.ts';
 import { createIntervalRecorder } from '../../kernel/time/interval-recorder.ts';
-import { createTimedOutput } from '../../kernel/time/timed-output.ts';
-import { createWallClock } from '../../kernel/time/wall-clock.ts';
-import { instant, millis, nanos } from '../../kernel/time/units.ts';
+import { instant, millis, nanos, ticks } from '../../kernel/time/units.ts';
 import { createClock, createTimekeeping, createTimer, timeFacts, type Timekeeping } from '../../kernel/timekeeping.ts';
 import type { ClockName } from '../../kernel/time/hw-clock.ts';
 import type { TimerName } from '../../kernel/time/hw-timer.ts';
@@ -18,6 +18,7 @@ import { selectTime, TIMER_NAMES } from '../../kernel/time/selection.ts';
 import { parseCommandLine } from '../../kernel/command-line.ts';
 import { EVENTS } from '../../kernel/trace/events.ts';
 import { createRandom } from '../../kernel/testing/random.ts';
+import { encodeUtf8 } from '../../kernel/trace/utf8.ts';
 
 const CLOCKS: readonly ClockName[] = ['tsc', 'hpet', 'pm-timer', 'pit'];
 const OWN_WORDS = ['test', 'lie', 'seed', 'longest'];
@@ -109,7 +110,8 @@ export function main(real: Shims): void {
     }
     if (test === 'beat') testBeat(created.timekeeping, count, report);
     if (test === 'watch') waitFor(created.timekeeping, millis(4_000), real);
-    if (test === 'events') testEvents(machine, created.timekeeping, report);
+    if (test === 'uses') showUsesOfTime(machine, created.timekeeping);
+    if (test === 'bytes') testBytes(machine, created.timekeeping, count);
     if (test === 'arming') testArming(machine, created.timekeeping, report);
   }
   trace.flush();
@@ -238,55 +240,21 @@ function testArming({ shims, toInstant }: Machine, { clock, timers }: Timekeepin
   report('ktimer.pending', timers.pending(), 'timers');
 }
 
-/** PRTOS's uses of time that need no partitions: intervals of external events, a timed output signal, absolute time. */
-function testEvents(machine: Machine, { clock, timers, wait }: Timekeeping, report: Report): void {
-  const { shims, router, trace } = machine;
-  const probe = probeRtc(createPorts(shims, RTC_BASE, 2), machine.acpi.found ? (machine.acpi.fadt?.centuryIndex ?? 0) : 0);
-  if (!probe.found) throw new Error(`rtc: ${probe.reason}`);
-  const { rtc } = probe;
-
-  const created = createWallClock({ clock, rtc });
-  if (!created.ok) throw new Error(`wall clock: ${created.reason}`);
-  const { wallClock } = created;
-  // QEMU's clock started on 2026-01-01 when the machine did.
-  report('wall.since_2026_ns', Number(wallClock.now() - 1_767_225_600_000_000_000n));
-  report('wall.since_boot_ns', Number(clock.now()));
-  report('wall.uncertainty_ns', Number(wallClock.uncertainty));
-
-  const recorder = createIntervalRecorder((tsc) => nanos(machine.toInstant(tsc) - machine.toInstant(0n)), 64);
-  const line = router.connectIsa(RTC_IRQ, (taken) => {
-    rtc.acknowledge();
-    recorder.edge(taken);
-  });
-  line!.enable();
-  rtc.enablePeriodic(6);
-  for (let edges = 0; edges < 200; edges = recorder.statistics()?.count ?? 0) wait();
-  rtc.disableInterrupts();
-  line!.disconnect();
-  const { count, min, max, mean } = recorder.statistics()!;
-  trace.record(EVENTS.intervalsRecorded, 'rtc', count, min, max, mean);
-
-  // Speaker data, bit 1 of System Control Port B: what a probe on a PC can be connected to.
-  const before = shims.in8(0x61) & 0x0d;
-  let wrong = 0;
-  const origin = clock.now() - machine.toInstant(clock.readingTsc());
-  const bootTsc = shims.entryTsc();
-  const { numerator, denominator } = machine.tscFrequency;
-  const toTsc = (when: bigint): bigint => bootTsc + ((when - origin) * numerator) / (denominator * 1_000_000_000n);
-  const output = createTimedOutput({
-    timers,
-    set: (level) => shims.out8(0x61, before | (level << 1)),
-    accessTsc: shims.accessTsc,
-    toTsc,
-    spinUntil: shims.spinUntil,
-    lead: nanos(30_000n),
-    onEdge: ({ index, level, nominal, written }) => {
-      trace.record(EVENTS.outputEdge, 'speaker', index, level, toTsc(nominal), written);
-      if (((shims.in8(0x61) >> 1) & 1) !== level) wrong++;
-    },
-  });
-  output.start(instant(clock.now() + millis(1)), nanos(250_000n), 400);
-  while (output.isRunning()) wait();
-  report('output.wrong_levels', wrong, 'edges');
-  trace.flush();
+/** Bytes that somebody sends from outside: tells that it is ready, and records `count` of them. */
+function testBytes(machine: Machine, { wait }: Timekeeping, count: number): void {
+  const { trace, uart } = machine;
+  const found = findSerialLine(machine);
+  if (!found.ok) throw new Error(found.reason);
+  const { name, device: receiver, connect } = found.found;
+  const recorder = createIntervalRecorder((tsc) => ticksToNanos(machine.tscFrequency, ticks(tsc)), count);
+  const bytes = createByteRecorder(receiver.read, recorder, ({ index, byte, taken, isDated }) =>
+    trace.record(EVENTS.byteReceived, name, index, byte, taken, isDated),
+  );
+  const line = connect(bytes.onInterrupt)!;
+  line.enable();
+  receiver.enableInterrupt();
+  uart!.write(encodeUtf8('ready'));
+  while (bytes.received() < count) wait();
+  const { count: intervals, min, max, mean } = recorder.statistics()!;
+  trace.record(EVENTS.intervalsRecorded, name, intervals, min, max, mean);
 }

@@ -6,6 +6,7 @@ import type { TraceRecord } from '../../kernel/trace/events.ts';
 import { GRAMMAR_VERSION, levelRank, parseLine } from '../../kernel/trace/text.ts';
 import { CannotRunError, STATUS } from '../errors.ts';
 import { timeReport } from '../report/clocks.ts';
+import { usesReport } from '../report/uses.ts';
 import { latencyHistogram, timerReports, timerTable } from '../report/timers.ts';
 import { createPainter } from '../terminal.ts';
 import { createLineSplitter } from '../trace/lines.ts';
@@ -94,6 +95,7 @@ async function readLog(file: string, flags: LogFlags): Promise<number> {
     if (reports.length === 0) say('The log has no timer runs.');
     timerTable(reports).forEach((line) => say(line));
     timeReport(records).forEach((line) => say(line));
+    usesReport(records).forEach((line) => say(line));
     for (const report of reports) [`\nLatency of ${report.timer}`, ...latencyHistogram(report)].forEach((line) => say(line));
   }
   if (damaged > 0)

@@ -13,6 +13,7 @@ import { shellText } from '../qemu/options.ts';
 import { describeOutcome, isHeld, statusOf } from '../qemu/outcome.ts';
 import { startRun, type RunResult } from '../qemu/run.ts';
 import { timeReport } from '../report/clocks.ts';
+import { usesReport } from '../report/uses.ts';
 import { latencyHistogram, timerReports, timerTable } from '../report/timers.ts';
 import { createPainter } from '../terminal.ts';
 import { createStackMapper, hasProgramPosition } from '../trace/stacks.ts';
@@ -143,6 +144,7 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
     }
   }
   timeReport(records).forEach(say);
+  usesReport(records).forEach(say);
   const verdict = isHeld(outcome) ? paint('green', 'held') : paint('red', 'failed');
   const wall = `${(result.wallMs / 1000).toFixed(1)} s`;
   const took = virtualSeconds === undefined ? wall : `${virtualSeconds.toFixed(3)} s of virtual time in ${wall}`;
