@@ -165,6 +165,8 @@ export function createTimer(machine: Machine, name: TimerName, clock: HwClock, o
   const { trace, tscFrequency, dispatcher } = machine;
   const { oneShot, connect } = timerParts(machine, name);
   let isProven = false;
+  // What it is measured with may interrupt: the local APIC has no line to be masked, and an interrupt without a handler is never ended.
+  const whileMeasured = connect(() => undefined, 0);
   const timer = createHwTimer({
     clock,
     oneShot,
@@ -175,6 +177,7 @@ export function createTimer(machine: Machine, name: TimerName, clock: HwClock, o
       isProven = true;
     },
   });
+  whileMeasured?.disconnect();
   const line = findLine(
     machine,
     (attempt) => connect(timer.onInterrupt, attempt),
@@ -202,7 +205,7 @@ export function timeFacts(machine: Machine): TimeFacts {
   const noTsc = !cpu.hasTsc
     ? 'the CPU has none'
     : tscFrequency.provenance === 'architectural'
-      ? 'there is nothing to measure it against'
+      ? 'it could not be measured'
       : tscInHalt === 'stops'
         ? 'it stops in HLT'
         : undefined;
@@ -217,7 +220,10 @@ export function timeFacts(machine: Machine): TimeFacts {
 
 /** Chooses, creates and starts clock, timer, kernel timers and the watch over the clock. */
 export function createTimekeeping(machine: Machine, wish: Wish): TimekeepingResult {
-  const { trace, dispatcher } = machine;
+  const { trace, dispatcher, tscFrequency } = machine;
+  // Whatever the clock is: leads of timers, lateness and lost ticks are measured by the TSC.
+  if (tscFrequency.provenance === 'architectural')
+    return { ok: false, problems: ['no time: the TSC, which dates everything, could not be measured'] };
   const selection = selectTime(timeFacts(machine), wish);
   if (!selection.ok) return selection;
   const { watch: against } = selection;

@@ -192,4 +192,19 @@ describe('a PIT that does not count', () => {
       last = now;
     }
   });
+
+  it('is not carried on by the witness: the clock stands when the counter does, and no interrupt comes', () => {
+    let tsc = 0n;
+    const clock = createPitClock({
+      pit: { frequency: frequency(PIT_HZ, 1n, 'architectural', 'test'), armPeriodic: () => undefined, counter: () => 600 },
+      isRequested: () => false,
+      accessTsc: () => tsc,
+      tscFrequency: TSC,
+      epoch: instant(0n),
+      onLost: () => undefined,
+    });
+    const first = clock.now();
+    tsc += 250_000_000n;
+    expect(clock.now()).toBe(first);
+  });
 });

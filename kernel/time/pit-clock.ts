@@ -68,8 +68,11 @@ export function createPitClock({ pit, isRequested, accessTsc, tscFrequency, epoc
   let lastTick = 0n;
   let lostInAll = 0;
 
-  /** Counts since the start. */
-  function read(): number {
+  /**
+   * @param isTick an interrupt has just been taken
+   * @returns counts since the start
+   */
+  function read(isTick: boolean): number {
     const lastReading = reading;
     for (let tries = 1; ; tries++) {
       const wasRequested = isRequested();
@@ -86,8 +89,8 @@ export function createPitClock({ pit, isRequested, accessTsc, tscFrequency, epoc
       let now = last - (last % reload) + place;
       if (now < last) now += reload;
       if (now < least) now = least + place;
-      // Whole periods may have passed unseen.
-      if (reading - lastReading > periodTsc) {
+      // Whole periods may have passed unseen; not where no interrupt tells of one: that counter stands.
+      if ((wasRequested || isTick) && reading - lastReading > periodTsc) {
         const missing = Math.round((last + Number(reading - lastReading) * ticksPerTsc - now) / reload);
         if (missing > 0) now += missing * reload;
       }
@@ -103,7 +106,7 @@ export function createPitClock({ pit, isRequested, accessTsc, tscFrequency, epoc
       lastTick = taken;
       over += reload;
     }
-    read();
+    read(true);
     const begun = last - (last % reload);
     // Interrupts that no one took while the counter was read often enough are lost too, though no time is. One may still come.
     const counted = isRequested() ? begun - reload : begun;
@@ -126,7 +129,7 @@ export function createPitClock({ pit, isRequested, accessTsc, tscFrequency, epoc
     reach: toNanos(ticks(BigInt(reload))),
     readingTsc: () => reading,
     now: () => {
-      const now = read();
+      const now = read(false);
       return instant(epoch + toNanos(ticks(BigInt(now))));
     },
     onTick,
