@@ -35,8 +35,8 @@ export interface PitClockParts {
 }
 
 export interface PitClock extends HwClock {
-  /** The interrupt of counter 0, by its stub's stamp. */
-  onTick(taken: bigint): void;
+  /** The interrupt of counter 0. */
+  onTick(): void;
   /** Interrupts lost so far. */
   lost(): number;
 }
@@ -57,15 +57,13 @@ export function createPitClock({ pit, isRequested, accessTsc, tscFrequency, epoc
   const { numerator, denominator } = frequency;
   const reload = Number((numerator + (PERIOD_PER_SECOND * denominator) / 2n) / (PERIOD_PER_SECOND * denominator));
   const ticksPerTsc = (Number(numerator) * Number(tscFrequency.denominator)) / (Number(denominator) * Number(tscFrequency.numerator));
-  const halfPeriodTsc = BigInt(Math.round(reload / ticksPerTsc / 2));
-  const periodTsc = 2n * halfPeriodTsc;
+  const periodTsc = BigInt(Math.round(reload / ticksPerTsc));
 
   // Counts since the start: below 2^53 for 239 years.
   let last = 0;
   /** Counts of the periods that are known to be over. */
   let over = 0;
   let reading = 0n;
-  let lastTick = 0n;
   let lostInAll = 0;
 
   /**
@@ -99,13 +97,8 @@ export function createPitClock({ pit, isRequested, accessTsc, tscFrequency, epoc
     }
   }
 
-  function onTick(taken: bigint): void {
-    // Delivered late, right before the next one: that period was made up for.
-    const isLate = taken - lastTick < halfPeriodTsc;
-    if (!isLate) {
-      lastTick = taken;
-      over += reload;
-    }
+  function onTick(): void {
+    over += reload;
     read(true);
     const begun = last - (last % reload);
     // Interrupts that no one took while the counter was read often enough are lost too, though no time is. One may still come.
@@ -120,7 +113,6 @@ export function createPitClock({ pit, isRequested, accessTsc, tscFrequency, epoc
 
   pit.armPeriodic(reload);
   reading = accessTsc();
-  lastTick = reading - halfPeriodTsc;
   return {
     name: 'pit',
     frequency,
