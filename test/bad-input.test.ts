@@ -46,6 +46,15 @@ describe('bad input', () => {
     expect(run.of('kernel.exit')[0]!.fields.reason).toContain('the TSC, which dates everything, could not be measured');
   });
 
+  it('a local APIC whose timer never interrupts: no time, with the reason; another timer can be asked for', async () => {
+    const run = await uses('lapic-silent');
+    expect(run.outcome).toMatchObject({ kind: 'exit', name: 'FAILED' });
+    expect(run.of('kernel.exit')[0]!.fields.reason).toBe('timer=lapic: its interrupt arrives nowhere');
+    const asked = await boot({ bundle: BUNDLE, append: 'test=uses timer=pit lie=lapic-silent', name: 'time-bad-lapic-asked' });
+    expect(asked).toHold();
+    expect(asked.of('use.skipped')).toEqual([]);
+  });
+
   it.each([
     ['rtc-uip', 'UIP is stuck'],
     ['rtc-bcd', 'Date of the Month (register 07h) reads 1fh, which is no BCD'],

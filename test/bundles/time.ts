@@ -6,6 +6,7 @@ import { EXIT } from '../../kernel/hw/exit.ts';
 import type { Shims } from '../../kernel/hw/shims.ts';
 import { RTC_BASE } from '../../kernel/drivers/rtc-mc146818.ts';
 import { GCAP_ID, HPET, PERIOD_MAX_FS } from '../../kernel/regs/ia-pc-hpet.ts';
+import { LAPIC, LVT } from '../../kernel/regs/local-apic.ts';
 import { A, REGISTER } from '../../kernel/regs/mc146818.ts';
 import { showUsesOfTime } from '../../kernel/demonstration/uses-of-time.ts';
 import { findMachine, openTrace, type Machine } from '../../kernel/machine.ts';
@@ -30,6 +31,7 @@ const HPET_LENGTH = 0x400;
 const HPET_PERIOD = HPET_BASE + HPET.COUNTER_CLK_PERIOD;
 const HPET_CONF = HPET_BASE + HPET.GEN_CONF;
 const HPET_COUNTER = HPET_BASE + HPET.MAIN_CNT;
+const LVT_TIMER = 0xfee0_0000 + LAPIC.LVT_TIMER;
 const PIT_COUNTER_0 = 0x40;
 const PIT_CONTROL = 0x43;
 /** Counter 0, both bytes, mode 0, no count: it stands. */
@@ -103,6 +105,9 @@ const LIES: Readonly<Record<string, Lie>> = {
       return hasStopped && port === PIT_COUNTER_0 ? 2 : real.in8(port);
     };
   },
+  /** Its timer's entry stays masked. */
+  'lapic-silent': (bent, real) =>
+    (bent.mmioWrite32 = (address, value) => real.mmioWrite32(address, address === LVT_TIMER ? value | LVT.MASKED : value)),
   'rtc-uip': rtcReads(REGISTER.A, (value) => value | A.UIP),
   'rtc-bcd': rtcReads(REGISTER.DATE_OF_MONTH, () => 0x1f),
   'rtc-month-13': rtcReads(REGISTER.MONTH, () => 0x13),
