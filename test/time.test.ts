@@ -4,7 +4,7 @@ import { boot, type BootedRun } from '../tools/harness/boot.ts';
 import '../tools/harness/matchers.ts';
 import { BUNDLE, figuresOf, RESOLUTION, TICK } from './figures.ts';
 
-/** The PIT clock takes 9 us to read, and the handler of its tick, which may be under way, 20 us. */
+/** The PIT clock takes 12 us to read, and the handler of its tick, which may be under way, 20 us. */
 const READING: Readonly<Record<string, number>> = { pit: 25_000 };
 
 function pairsOf(run: BootedRun): string[] {

@@ -3,17 +3,19 @@ import type { InterruptLine } from '../interrupts/router.ts';
 import type { CommandLine } from '../command-line.ts';
 import type { Machine } from '../machine.ts';
 import { convertTicks, ticksToNanos } from '../time/frequency.ts';
+import type { TimerName } from '../time/hw-timer.ts';
 import { millis, ticks, type Nanos } from '../time/units.ts';
 import { EVENTS } from '../trace/events.ts';
 import { createTimekeeping } from '../timekeeping.ts';
 import { compareClocks } from './clocks.ts';
 import { measureLateness } from './lateness.ts';
-import { createPeriodicTimer, type PeriodicTimer, type TimerName } from './periodic-timer.ts';
+import { createPeriodicTimer, type PeriodicTimer } from './periodic-timer.ts';
 import { showUsesOfTime } from './uses-of-time.ts';
 
 type DemonstrationOptions = Pick<CommandLine, 'count' | 'clock' | 'timer'>;
 
-export const TIMER_NAMES: readonly TimerName[] = ['pit', 'hpet', 'lapic'];
+/** In the order in which they are shown. */
+const SHOWN: readonly TimerName[] = ['pit', 'hpet', 'lapic'];
 const PERIOD = millis(1);
 /** Garbage is collected between interrupts every so many of them: its effect belongs into the figures. */
 const INTERRUPTS_PER_COLLECTION = 100;
@@ -32,7 +34,7 @@ const ARRIVAL_POLLS = 20_000;
  */
 export function runDemonstration(machine: Machine, { count, clock, timer }: DemonstrationOptions): string[] {
   let isComplete = true;
-  for (const name of TIMER_NAMES) {
+  for (const name of SHOWN) {
     const periodic = createPeriodicTimer(machine, name, PERIOD);
     if (periodic) isComplete = measureTimer(machine, periodic, count) && isComplete;
     else machine.trace.record(EVENTS.timerSkipped, name, 'the machine has no such timer, or no reference to measure it against');

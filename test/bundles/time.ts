@@ -18,13 +18,12 @@ import { instant, millis, nanos, ticks, type Instant } from '../../kernel/time/u
 import { createClock, createTimekeeping, createTimer, timeFacts, type Timekeeping } from '../../kernel/timekeeping.ts';
 import type { ClockName } from '../../kernel/time/hw-clock.ts';
 import type { TimerName } from '../../kernel/time/hw-timer.ts';
-import { selectTime, TIMER_NAMES } from '../../kernel/time/selection.ts';
+import { CLOCK_NAMES, selectTime, TIMER_NAMES } from '../../kernel/time/selection.ts';
 import { parseCommandLine } from '../../kernel/command-line.ts';
 import { EVENTS } from '../../kernel/trace/events.ts';
 import { createRandom } from '../../kernel/testing/random.ts';
 import { encodeUtf8 } from '../../kernel/trace/utf8.ts';
 
-const CLOCKS: readonly ClockName[] = ['tsc', 'hpet', 'pm-timer', 'pit'];
 const OWN_WORDS = ['test', 'lie', 'seed', 'longest'];
 const HPET_BASE = 0xfed0_0000;
 const HPET_LENGTH = 0x400;
@@ -204,7 +203,7 @@ export function main(real: Shims): void {
 /** Each pair of clock and timer that the rules allow on this machine: some one-shots, one of them in the past, one chained on 16 bits. */
 function testPairs(machine: Machine, random: ReturnType<typeof createRandom>, report: Report): void {
   const facts = timeFacts(machine);
-  for (const clockName of CLOCKS) {
+  for (const clockName of CLOCK_NAMES) {
     for (const timerName of TIMER_NAMES) {
       if (!selectTime(facts, { clock: clockName, timer: timerName }).ok) continue;
       const clock = createClock(machine, clockName);
@@ -247,7 +246,7 @@ type Report = (name: string, value: number, unit?: string) => void;
 function testClocks(machine: Machine, count: number, report: Report): void {
   const facts = timeFacts(machine);
   const { dispatcher, toInstant, shims } = machine;
-  const clocks = CLOCKS.filter((name) => facts.clocks[name] === undefined).map((name) => createClock(machine, name));
+  const clocks = CLOCK_NAMES.filter((name) => facts.clocks[name] === undefined).map((name) => createClock(machine, name));
   for (const { name, now } of clocks) {
     let backward = 0;
     let last = now();
