@@ -205,6 +205,11 @@ function findReferences(hpet: Hpet | undefined, pmTimer: PmTimer | undefined, pi
 
 /** By two references, and by a third if these disagree. */
 function calibrateTsc(shims: Shims, trace: Trace, references: readonly ReferenceCounter[], pit: Pit | undefined): Frequency | undefined {
+  // Two readings in a row differ on any that runs.
+  if (shims.rdtsc() === shims.rdtsc()) {
+    trace.record(EVENTS.warning, 'the TSC stands still');
+    return undefined;
+  }
   // Counter 0 over its whole range; its interrupt is masked.
   pit?.armPeriodic(0x1_0000);
   const measured: Frequency[] = [];
@@ -284,8 +289,8 @@ export function findMachine(shims: Shims, trace: Trace, uart: Uart | undefined, 
 
   const references = findReferences(hpet, pmTimer, pit);
   const measured = cpu.hasTsc ? calibrateTsc(shims, trace, references, pit) : undefined;
-  const tscFrequency = measured ?? frequency(ASSUMED_TSC_HZ, 1n, 'architectural', 'assumed: nothing to measure it against');
-  if (!measured) trace.record(EVENTS.warning, 'the TSC has nothing to be measured against: stamps are shown as if it ran at 1 GHz');
+  const tscFrequency = measured ?? frequency(ASSUMED_TSC_HZ, 1n, 'architectural', 'assumed: it could not be measured');
+  if (!measured) trace.record(EVENTS.warning, 'the TSC could not be measured: stamps are shown as if it ran at 1 GHz');
   found(trace, 'tsc', 0, cpu.hasInvariantTsc ? 'invariant' : 'not invariant: may change or stop with the CPU');
   reportFrequency(trace, 'tsc', tscFrequency);
 

@@ -15,8 +15,9 @@ import { createHwTimer, type ExpiryHandler, type HwTimer, type TimerName } from 
 import { createKernelTimers, type KernelTimers } from './time/kernel-timers.ts';
 import { hpetOneShot, localApicOneShot, pitOneShot, type OneShot } from './time/one-shot.ts';
 import { createPitClock } from './time/pit-clock.ts';
+import { createTscInstants } from './time/tsc-instants.ts';
 import { selectTime, type TimeFacts, type Wish } from './time/selection.ts';
-import { instant, micros, millis, nanos } from './time/units.ts';
+import { instant, micros, millis, nanos, type Instant } from './time/units.ts';
 import { EVENTS } from './trace/events.ts';
 
 export interface Timekeeping {
@@ -27,6 +28,8 @@ export interface Timekeeping {
   wait(): void;
   /** The clock's instant of a TSC value, by which deadlines and stamps of interrupts are compared. */
   toInstant(tsc: bigint): bigint;
+  /** The TSC at an instant of the clock, rounded up: what is done then is not early. */
+  toTsc(when: Instant): bigint;
 }
 
 export type TimekeepingResult =
@@ -36,7 +39,17 @@ export type TimekeepingResult =
 const ARRIVAL = millis(20);
 const ARRIVAL_POLLS = 20_000;
 
-/** A clock that this machine has: see `timeFacts`. It stands after `stop`, if that is needed to free what it uses. @throws Error if the PIT's interrupt arrives nowhere */
+/** A comparison of the clock with others when nothing asks for it sooner. */
+const BEAT = millis(250);
+/** The first of two may be left from before. */
+const ARRIVALS = 2;
+/** For looking whether the PIT's interrupt arrives: 1 ms. */
+const PROBE_RATE = 1_000n;
+
+/** A device is there, but its interrupt is not seen to arrive. */
+export class ArrivesNowhere extends Error {}
+
+/** A clock that this machine has: see `timeFacts`. It stands after `stop`, if that is needed to free what it uses. @throws ArrivesNowhere of the PIT's interrupt */
 export function createClock(machine: Machine, name: ClockName): HwClock & { stop(): void } {
   const stop = (): void => undefined;
   const { shims, hpet, pmTimer, pit, tscFrequency, now } = machine;
@@ -67,10 +80,10 @@ export function createClock(machine: Machine, name: ClockName): HwClock & { stop
             },
             attempt,
           ),
-        () => pit!.armPeriodic(1193),
-        () => arrived >= 2,
+        () => pit!.armPeriodic(Number(hertz(pit!.frequency) / PROBE_RATE)),
+        () => arrived >= ARRIVALS,
       );
-      if (!line) throw new Error('clock pit: its interrupt arrives nowhere');
+      if (!line) throw new ArrivesNowhere('clock=pit: its interrupt arrives nowhere');
       const clock = createPitClock({
         pit: pit!,
         isRequested: line.isRequested,
@@ -158,11 +171,13 @@ function timerParts(machine: Machine, name: TimerName): TimerParts {
   }
 }
 
-/** A timer that this machine has, seen to interrupt. @throws Error if its interrupt arrives nowhere */
+/** A timer that this machine has, seen to interrupt. @throws ArrivesNowhere */
 export function createTimer(machine: Machine, name: TimerName, clock: HwClock, onExpire: ExpiryHandler): HwTimer & { stop(): void } {
   const { trace, tscFrequency, dispatcher } = machine;
   const { oneShot, connect } = timerParts(machine, name);
   let isProven = false;
+  // What it is measured with may interrupt: the local APIC has no line to be masked, and an interrupt without a handler is never ended.
+  const whileMeasured = connect(() => undefined, 0);
   const timer = createHwTimer({
     clock,
     oneShot,
@@ -173,13 +188,14 @@ export function createTimer(machine: Machine, name: TimerName, clock: HwClock, o
       isProven = true;
     },
   });
+  whileMeasured?.disconnect();
   const line = findLine(
     machine,
     (attempt) => connect(timer.onInterrupt, attempt),
     () => timer.arm(instant(clock.now() + micros(100))),
     () => isProven,
   );
-  if (!line) throw new Error(`timer ${name}: its interrupt arrives nowhere`);
+  if (!line) throw new ArrivesNowhere(`timer=${name}: its interrupt arrives nowhere`);
   trace.record(EVENTS.timerBounds, name, line.route, timer.minInterval, timer.maxInterval, timer.lead);
   return {
     ...timer,
@@ -200,7 +216,7 @@ export function timeFacts(machine: Machine): TimeFacts {
   const noTsc = !cpu.hasTsc
     ? 'the CPU has none'
     : tscFrequency.provenance === 'architectural'
-      ? 'there is nothing to measure it against'
+      ? 'it could not be measured'
       : tscInHalt === 'stops'
         ? 'it stops in HLT'
         : undefined;
@@ -215,7 +231,10 @@ export function timeFacts(machine: Machine): TimeFacts {
 
 /** Chooses, creates and starts clock, timer, kernel timers and the watch over the clock. */
 export function createTimekeeping(machine: Machine, wish: Wish): TimekeepingResult {
-  const { trace, dispatcher } = machine;
+  const { trace, tscFrequency } = machine;
+  // Whatever the clock is: leads of timers, lateness and lost ticks are measured by the TSC.
+  if (tscFrequency.provenance === 'architectural')
+    return { ok: false, problems: ['no time: the TSC, which dates everything, could not be measured'] };
   const selection = selectTime(timeFacts(machine), wish);
   if (!selection.ok) return selection;
   const { watch: against } = selection;
@@ -228,11 +247,21 @@ export function createTimekeeping(machine: Machine, wish: Wish): TimekeepingResu
     against ? 'compared with the clock at run time' : 'no other clock to compare with',
   );
 
-  const clock = createClock(machine, selection.clock.name);
-  const origin = clock.now() - machine.toInstant(clock.readingTsc());
+  try {
+    return { ok: true, timekeeping: start(machine, selection.clock.name, selection.timer.name, against) };
+  } catch (error) {
+    if (error instanceof ArrivesNowhere) return { ok: false, problems: [error.message] };
+    throw error;
+  }
+}
+
+function start(machine: Machine, clockName: ClockName, timerName: TimerName, against: ClockName | undefined): Timekeeping {
+  const { trace, dispatcher, tscFrequency } = machine;
+  const clock = createClock(machine, clockName);
+  const { toInstant, toTsc, follow } = createTscInstants(clock, tscFrequency);
   const timers = createKernelTimers({
     clock,
-    createHwTimer: (onExpire) => createTimer(machine, selection.timer.name, clock, onExpire),
+    createHwTimer: (onExpire) => createTimer(machine, timerName, clock, onExpire),
   });
   const watch =
     against &&
@@ -242,23 +271,24 @@ export function createTimekeeping(machine: Machine, wish: Wish): TimekeepingResu
       onVerdict: ({ verdict, which, offset, ratePpb }) =>
         trace.record(EVENTS.clockWatch, which, which === clock.name ? against : clock.name, verdict, offset, ratePpb),
     });
-  // Also keeps a narrow counter from wrapping unseen.
-  const beat = watch ? watch.interval : nanos(clock.reach / 4n);
-  if (watch || (clock.width < 64 && clock.name !== 'pit'))
-    timers.armPeriodic(instant(clock.now() + beat), beat, watch ? watch.look : () => undefined);
+  // Also keeps a narrow counter from wrapping unseen. The PIT's has its interrupt for that.
+  const quarter = nanos(clock.reach / 4n);
+  const beat = clock.name === 'pit' || quarter > BEAT ? BEAT : quarter;
+  timers.armPeriodic(instant(clock.now() + beat), beat, () => {
+    watch?.look();
+    follow();
+  });
   return {
-    ok: true,
-    timekeeping: {
-      clock,
-      timerName: selection.timer.name,
-      timers,
-      wait: watch
-        ? () => {
-            dispatcher.waitAndDispatch();
-            watch.look();
-          }
-        : dispatcher.waitAndDispatch,
-      toInstant: (tsc) => machine.toInstant(tsc) + origin,
-    },
+    clock,
+    timerName,
+    timers,
+    wait: watch
+      ? () => {
+          dispatcher.waitAndDispatch();
+          watch.look();
+        }
+      : dispatcher.waitAndDispatch,
+    toInstant,
+    toTsc,
   };
 }

@@ -55,6 +55,8 @@ describe.each(['pc', 'q35'] as const)('on %s', (machine) => {
     expectFrequency(run, 'tsc', 1e9, 0.1);
     expectFrequency(run, 'lapic', 1e9, 0.1);
     expectFrequency(run, 'hpet', 1e8, 0);
+    expect(run.of('interval.recorded').map(({ fields }) => fields.source)).toEqual(['rtc', 'com1']);
+    expect([run.of('output.signal').length, run.of('time.absolute').length, run.of('use.skipped').length]).toEqual([1, 1, 0]);
     expect(run.of('trace.dropped')).toEqual([]);
     expect(run.lines.filter((line) => line.startsWith('#'))).toEqual(['# chronovisor-trace 1']);
   });

@@ -1,6 +1,7 @@
 /** The machine's clocks side by side: each over the same time, by the TSC. */
 import type { Machine } from '../machine.ts';
-import type { ClockName, HwClock } from '../time/hw-clock.ts';
+import type { HwClock } from '../time/hw-clock.ts';
+import { CLOCK_NAMES } from '../time/selection.ts';
 import { instant, millis, nanos, NANOS_PER_SECOND, type Nanos } from '../time/units.ts';
 import { createClock, timeFacts, type Timekeeping } from '../timekeeping.ts';
 import { EVENTS } from '../trace/events.ts';
@@ -32,9 +33,7 @@ export function compareClocks(machine: Machine, { clock: chosen, timers, timerNa
   const { trace } = machine;
   const facts = timeFacts(machine);
   const silent = timerName === 'pit' || (timerName === 'hpet' && facts.hpetSilencesPit);
-  const names = (['tsc', 'hpet', 'pm-timer', 'pit'] as const).filter(
-    (name: ClockName) => facts.clocks[name] === undefined && !(name === 'pit' && (silent || chosen.name === 'pit')),
-  );
+  const names = CLOCK_NAMES.filter((name) => facts.clocks[name] === undefined && !(name === 'pit' && (silent || chosen.name === 'pit')));
   const others = names.map((name) => createClock(machine, name));
   const starts = others.map((clock) => readDated(machine, clock));
   const end = chosen.now() + SPAN;

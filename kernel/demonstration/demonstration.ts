@@ -3,16 +3,19 @@ import type { InterruptLine } from '../interrupts/router.ts';
 import type { CommandLine } from '../command-line.ts';
 import type { Machine } from '../machine.ts';
 import { convertTicks, ticksToNanos } from '../time/frequency.ts';
+import type { TimerName } from '../time/hw-timer.ts';
 import { millis, ticks, type Nanos } from '../time/units.ts';
 import { EVENTS } from '../trace/events.ts';
 import { createTimekeeping } from '../timekeeping.ts';
 import { compareClocks } from './clocks.ts';
 import { measureLateness } from './lateness.ts';
-import { createPeriodicTimer, type PeriodicTimer, type TimerName } from './periodic-timer.ts';
+import { createPeriodicTimer, type PeriodicTimer } from './periodic-timer.ts';
+import { showUsesOfTime } from './uses-of-time.ts';
 
 type DemonstrationOptions = Pick<CommandLine, 'count' | 'clock' | 'timer'>;
 
-export const TIMER_NAMES: readonly TimerName[] = ['pit', 'hpet', 'lapic'];
+/** In the order in which they are shown. */
+const SHOWN: readonly TimerName[] = ['pit', 'hpet', 'lapic'];
 const PERIOD = millis(1);
 /** Garbage is collected between interrupts every so many of them: its effect belongs into the figures. */
 const INTERRUPTS_PER_COLLECTION = 100;
@@ -25,13 +28,13 @@ const ARRIVAL_PERIODS = 5n;
 const ARRIVAL_POLLS = 20_000;
 
 /**
- * The timers on their own, then the clocks side by side, then the machine's time as the rules choose it.
+ * The timers on their own, then the clocks side by side, then the machine's time as the rules choose it, and what it is used for.
  * @param count interrupts to take from each timer, at least 2
  * @returns what was wrong
  */
 export function runDemonstration(machine: Machine, { count, clock, timer }: DemonstrationOptions): string[] {
   let isComplete = true;
-  for (const name of TIMER_NAMES) {
+  for (const name of SHOWN) {
     const periodic = createPeriodicTimer(machine, name, PERIOD);
     if (periodic) isComplete = measureTimer(machine, periodic, count) && isComplete;
     else machine.trace.record(EVENTS.timerSkipped, name, 'the machine has no such timer, or no reference to measure it against');
@@ -42,6 +45,7 @@ export function runDemonstration(machine: Machine, { count, clock, timer }: Demo
   if (!created.ok) return [...created.problems];
   compareClocks(machine, created.timekeeping);
   measureLateness(machine, created.timekeeping);
+  showUsesOfTime(machine, created.timekeeping);
   return [];
 }
 

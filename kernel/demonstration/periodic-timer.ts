@@ -5,9 +5,8 @@ import type { InterruptLine } from '../interrupts/router.ts';
 import { VECTOR } from '../interrupts/vectors.ts';
 import type { Machine } from '../machine.ts';
 import { convertTicks, hertz, nanosToTicks, type Frequency } from '../time/frequency.ts';
+import type { TimerName } from '../time/hw-timer.ts';
 import { ticks, type Nanos, type Ticks } from '../time/units.ts';
-
-export type TimerName = 'pit' | 'hpet' | 'lapic';
 
 export interface PeriodicTimer {
   readonly name: TimerName;

@@ -36,6 +36,7 @@ export const MCR = {
   DTR: bit(0),
   RTS: bit(1),
   OUT2: bit(3), // on a PC: gates the interrupt line
+  LOOP: bit(4), // the transmitter's output is the receiver's input
 } as const;
 
 export const LSR = {
@@ -46,3 +47,4 @@ export const LSR = {
 
 /** "FIFO": 16 bytes may be written when THRE is set. */
 export const TRANSMIT_FIFO_DEPTH = 16;
+export const RECEIVE_FIFO_DEPTH = 16;

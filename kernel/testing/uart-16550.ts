@@ -1,15 +1,15 @@
 /**
  * A fake PC16550D (National Semiconductor). Modelled: divisor latch, both FIFOs, the time that a byte takes on the
- * line, overruns. Not modelled: interrupts, modem status, parity, trigger levels.
+ * line, loopback, overruns both ways. Not modelled: interrupts, modem status, parity, trigger levels.
  */
-import { FCR, LCR, LSR, TRANSMIT_FIFO_DEPTH, UART } from '../regs/pc16550d.ts';
+import { FCR, LCR, LSR, MCR, RECEIVE_FIFO_DEPTH, TRANSMIT_FIFO_DEPTH, UART } from '../regs/pc16550d.ts';
 import type { FakeDevice } from './bus.ts';
 import { PICOSECONDS_PER_SECOND, type FakeClock } from './clock.ts';
 
 export interface FakeUart extends FakeDevice {
   read8(offset: number): number;
   write8(offset: number, value: number): void;
-  /** What left on the line, or waits in the FIFO to do so. */
+  /** What left on the line, or waits in the FIFO to do so. In loopback nothing does. */
   transmitted(): number[];
   /** Bytes that were written to a full FIFO. */
   overruns(): number;
@@ -30,7 +30,9 @@ export function createFakeUart(clock: FakeClock): FakeUart {
   const sent: number[] = [];
   const received: number[] = [];
   let scratch = 0;
-  let waiting = 0;
+  /** In the transmitter's FIFO. */
+  const waiting: number[] = [];
+  let hasOverrun = false;
   let isStuck = false;
   let overruns = 0;
   /** When the next byte leaves the FIFO. */
@@ -38,10 +40,23 @@ export function createFakeUart(clock: FakeClock): FakeUart {
 
   const bytePicoseconds = (): bigint => (BITS * 16n * BigInt(registers.divisor) * PICOSECONDS_PER_SECOND) / CRYSTAL_HZ;
   function drain(): void {
-    while (waiting > 0 && !isStuck && clock.now() >= nextAt) {
-      waiting--;
+    while (waiting.length > 0 && !isStuck && clock.now() >= nextAt) {
+      const byte = waiting.shift()!;
+      if (isLooped()) take(byte);
       nextAt += bytePicoseconds();
     }
+  }
+  const hasFifos = (): boolean => (registers.FCR & FCR.FIFO_ENABLE) !== 0;
+  const isLooped = (): boolean => (registers.MCR & MCR.LOOP) !== 0;
+  function take(byte: number): void {
+    if (received.length < (hasFifos() ? RECEIVE_FIFO_DEPTH : 1)) received.push(byte);
+    else hasOverrun = true;
+  }
+  /** "Reading the LSR" clears OE. */
+  function takeOverrun(): number {
+    const overrun = hasOverrun ? LSR.OE : 0;
+    hasOverrun = false;
+    return overrun;
   }
   const hasLatch = (): boolean => (registers.LCR & LCR.DLAB) !== 0;
 
@@ -55,13 +70,13 @@ export function createFakeUart(clock: FakeClock): FakeUart {
         case UART.IER:
           return hasLatch() ? registers.divisor >> 8 : registers.IER;
         case UART.IIR:
-          return (registers.FCR & FCR.FIFO_ENABLE) !== 0 ? 0xc1 : 0x01;
+          return hasFifos() ? 0xc1 : 0x01;
         case UART.LCR:
           return registers.LCR;
         case UART.MCR:
           return registers.MCR;
         case UART.LSR:
-          return (waiting === 0 ? LSR.THRE : 0) | (received.length > 0 ? LSR.DR : 0);
+          return (waiting.length === 0 ? LSR.THRE : 0) | (received.length > 0 ? LSR.DR : 0) | takeOverrun();
         case UART.MSR:
           return 0xb0;
         default:
@@ -74,12 +89,12 @@ export function createFakeUart(clock: FakeClock): FakeUart {
         case UART.THR:
           if (hasLatch()) {
             registers.divisor = (registers.divisor & 0xff00) | value;
-          } else if (waiting === ((registers.FCR & FCR.FIFO_ENABLE) !== 0 ? TRANSMIT_FIFO_DEPTH : 1)) {
+          } else if (waiting.length === (hasFifos() ? TRANSMIT_FIFO_DEPTH : 1)) {
             overruns++;
           } else {
-            if (waiting === 0) nextAt = clock.now() + bytePicoseconds();
-            waiting++;
-            sent.push(value);
+            if (waiting.length === 0) nextAt = clock.now() + bytePicoseconds();
+            waiting.push(value);
+            if (!isLooped()) sent.push(value);
           }
           break;
         case UART.IER:
@@ -105,7 +120,7 @@ export function createFakeUart(clock: FakeClock): FakeUart {
     },
     transmitted: () => [...sent],
     overruns: () => overruns,
-    receive: (...bytes) => void received.push(...bytes),
+    receive: (...bytes) => bytes.forEach(take),
     setStuck: (stuck) => {
       isStuck = stuck;
       // A line that goes on starts the byte that waits anew.

@@ -57,7 +57,7 @@ function createFakePit(delay: number, accessNanos = 400n) {
       if (edges() <= acknowledged) return;
       // However many edges there were: one interrupt.
       acknowledged = edges();
-      clock.onTick(time.now() / PICOSECONDS_PER_NANO);
+      clock.onTick();
     },
     /** What the clock should show. */
     exact: () => 1_000n + ((time.ticks(PIT_HZ) - start) * 1_000_000_000n) / PIT_HZ,
@@ -128,6 +128,33 @@ describe.each([
     expect(pit.clock.lost()).toBe(4);
   });
 
+  it('makes up for lost periods also where a reading comes before the interrupt', () => {
+    const pit = createFakePit(delay);
+    const random = createRandom(5);
+    for (let turn = 0; turn < 500; turn++) {
+      pit.passNanos(random.integer(9_000_000));
+      mustBeRight(pit);
+      if (random.integer(2) === 0) pit.interrupt();
+      mustBeRight(pit);
+    }
+    expect(pit.clock.lost()).toBeGreaterThan(500);
+  });
+
+  it('loses none of two interrupts that are taken close to each other', () => {
+    const pit = createFakePit(delay);
+    const PERIOD_PICOSECONDS = 999_847_466;
+    const passUntil = (periods: number): void => pit.time.passUntil(BigInt(Math.round(periods * PERIOD_PICOSECONDS)));
+    // Every other interrupt is taken late, shortly before the next one rises.
+    for (let edge = 1; edge < 200; edge += 2) {
+      passUntil(edge + 0.8);
+      pit.interrupt();
+      passUntil(edge + 1.1);
+      pit.interrupt();
+      mustBeRight(pit);
+    }
+    expect(pit.lost).toEqual([]);
+  });
+
   it('tells of interrupts lost while it was read often, and loses no time', () => {
     const pit = createFakePit(delay);
     const end = pit.time.now() + 3_300_000_000n;
@@ -145,5 +172,54 @@ describe.each([
     }
     mustBeRight(pit);
     expect(pit.clock.lost()).toBe(0);
+  });
+});
+
+describe('a PIT that does not count', () => {
+  /** The whole contract is the one that can be kept: it neither goes back nor hangs. */
+  it.each([
+    ['stands at its reload value', () => 1193],
+    ['reads all ones', () => 0xffff],
+    ['reads 0', () => 0],
+    ['stands in the middle', () => 600],
+    [
+      'reads anything',
+      (
+        (random) => () =>
+          random.integer(0x1_0000)
+      )(createRandom(6)),
+    ],
+  ])('that %s does not make its clock go back, nor hold it up', (_, counter) => {
+    let tsc = 0n;
+    const clock = createPitClock({
+      pit: { frequency: frequency(PIT_HZ, 1n, 'architectural', 'test'), armPeriodic: () => undefined, counter },
+      isRequested: () => false,
+      accessTsc: () => (tsc += 900n),
+      tscFrequency: TSC,
+      epoch: instant(0n),
+      onLost: () => undefined,
+    });
+    let last = clock.now();
+    for (let read = 0; read < 3_000; read++) {
+      if (read % 100 === 99) clock.onTick();
+      const now = clock.now();
+      if (now < last) expect(now).toBe(last);
+      last = now;
+    }
+  });
+
+  it('is not carried on by the witness: the clock stands when the counter does, and no interrupt comes', () => {
+    let tsc = 0n;
+    const clock = createPitClock({
+      pit: { frequency: frequency(PIT_HZ, 1n, 'architectural', 'test'), armPeriodic: () => undefined, counter: () => 600 },
+      isRequested: () => false,
+      accessTsc: () => tsc,
+      tscFrequency: TSC,
+      epoch: instant(0n),
+      onLost: () => undefined,
+    });
+    const first = clock.now();
+    tsc += 250_000_000n;
+    expect(clock.now()).toBe(first);
   });
 });

@@ -8,7 +8,7 @@
  * last period known to be over.
  *
  * Its limit: an interrupt controller remembers one interrupt. If two periods pass without a reading and without an interrupt taken,
- * they are lost; the witness (TSC) sees it at the next interrupt, the clock makes up for it, and `onLost` tells.
+ * they are lost; the witness (TSC) sees it at the next reading, the clock makes up for it, and `onLost` tells at the next interrupt.
  */
 import type { HwClock } from './hw-clock.ts';
 import { createTickScale, type Frequency } from './frequency.ts';
@@ -35,11 +35,17 @@ export interface PitClockParts {
 }
 
 export interface PitClock extends HwClock {
-  /** The interrupt of counter 0, by its stub's stamp. */
-  onTick(taken: bigint): void;
+  /** The interrupt of counter 0. */
+  onTick(): void;
   /** Interrupts lost so far. */
   lost(): number;
 }
+
+/**
+ * Readings of a counter that shows nothing below its reload value before it is believed. A count lasts 838 ns, a reading takes 1 us at
+ * least: one that is no better after so many stands, or is no counter.
+ */
+const TRIES = 8;
 
 /** 1 ms, as PRTOS has it, and to the nearest count: 999.847 us. Nothing else depends on it being a millisecond. */
 const PERIOD_PER_SECOND = 1000n;
@@ -51,49 +57,49 @@ export function createPitClock({ pit, isRequested, accessTsc, tscFrequency, epoc
   const { numerator, denominator } = frequency;
   const reload = Number((numerator + (PERIOD_PER_SECOND * denominator) / 2n) / (PERIOD_PER_SECOND * denominator));
   const ticksPerTsc = (Number(numerator) * Number(tscFrequency.denominator)) / (Number(denominator) * Number(tscFrequency.numerator));
-  const halfPeriodTsc = BigInt(Math.round(reload / ticksPerTsc / 2));
+  const periodTsc = BigInt(Math.round(reload / ticksPerTsc));
 
   // Counts since the start: below 2^53 for 239 years.
   let last = 0;
   /** Counts of the periods that are known to be over. */
   let over = 0;
   let reading = 0n;
-  let lastTick = 0n;
   let lostInAll = 0;
 
-  /** Counts since the start. */
-  function read(): number {
-    for (;;) {
+  /**
+   * @param isTick an interrupt has just been taken
+   * @returns counts since the start
+   */
+  function read(isTick: boolean): number {
+    const lastReading = reading;
+    for (let tries = 1; ; tries++) {
       const wasRequested = isRequested();
       const count = counter();
       reading = accessTsc();
+      // Asked in any case: what a reading takes after its instant is what a timer's lead was measured with.
+      const isRequestedNow = isRequested();
       // The data sheet has the interrupt rise with the reload, QEMU a clock later: a counter that has just reloaded tells nothing.
-      if (count === reload) continue;
+      if (count >= reload && tries < TRIES) continue;
       // Requested meanwhile: the place may be the one before the reload.
-      if (!wasRequested && isRequested()) continue;
-      const place = reload - count;
+      if (!wasRequested && isRequestedNow) continue;
+      const place = count >= reload ? 0 : reload - count;
       const least = wasRequested ? over + reload : over;
       let now = last - (last % reload) + place;
       if (now < last) now += reload;
       if (now < least) now = least + place;
+      // Whole periods may have passed unseen; not where no interrupt tells of one: that counter stands.
+      if ((wasRequested || isTick) && reading - lastReading > periodTsc) {
+        const missing = Math.round((last + Number(reading - lastReading) * ticksPerTsc - now) / reload);
+        if (missing > 0) now += missing * reload;
+      }
       last = now;
       return now;
     }
   }
 
-  function onTick(taken: bigint): void {
-    // Delivered late, right before the next one: that period was made up for.
-    const isLate = taken - lastTick < halfPeriodTsc;
-    const lastReading = last;
-    const lastReadingTsc = reading;
-    if (!isLate) {
-      lastTick = taken;
-      over += reload;
-    }
-    const now = read();
-    const expected = lastReading + Number(reading - lastReadingTsc) * ticksPerTsc;
-    const missing = Math.round((expected - now) / reload);
-    if (missing > 0) last = now + missing * reload;
+  function onTick(): void {
+    over += reload;
+    read(true);
     const begun = last - (last % reload);
     // Interrupts that no one took while the counter was read often enough are lost too, though no time is. One may still come.
     const counted = isRequested() ? begun - reload : begun;
@@ -107,7 +113,6 @@ export function createPitClock({ pit, isRequested, accessTsc, tscFrequency, epoc
 
   pit.armPeriodic(reload);
   reading = accessTsc();
-  lastTick = reading - halfPeriodTsc;
   return {
     name: 'pit',
     frequency,
@@ -116,7 +121,7 @@ export function createPitClock({ pit, isRequested, accessTsc, tscFrequency, epoc
     reach: toNanos(ticks(BigInt(reload))),
     readingTsc: () => reading,
     now: () => {
-      const now = read();
+      const now = read(false);
       return instant(epoch + toNanos(ticks(BigInt(now))));
     },
     onTick,

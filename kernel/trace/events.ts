@@ -178,6 +178,35 @@ export const EVENTS = {
     ['max', NANOS],
     ['mean', NANOS],
   ]),
+  /** A byte as an external event, dated by the interrupt's stub; one that came with others in one interrupt is not dated on its own. */
+  byteReceived: defineEvent(39, 'byte.received', 'debug', [
+    ['source', TEXT],
+    ['index', COUNT],
+    ['byte', HEX],
+    ['taken', STAMP],
+    ['dated', FLAG],
+  ]),
+  /** A timed output signal is over: by how much its edges missed their instants. */
+  outputSignal: defineEvent(40, 'output.signal', 'info', [
+    ['output', TEXT],
+    ['edges', COUNT],
+    ['period', NANOS],
+    ['error-min', NANOS],
+    ['error-max', NANOS],
+  ]),
+  /** Absolute time at an instant of the kernel's, and what it may be wrong by, either way. */
+  timeAbsolute: defineEvent(41, 'time.absolute', 'info', [
+    ['source', TEXT],
+    ['time', TEXT],
+    ['instant', STAMP],
+    ['uncertainty', NANOS],
+  ]),
+  /** A use of time that this machine has nothing for. */
+  useSkipped: defineEvent(42, 'use.skipped', 'warn', [
+    ['use', oneOf('interval', 'output', 'absolute')],
+    ['source', TEXT],
+    ['reason', TEXT],
+  ]),
 
   // ---- the demonstration: a timer that interrupts periodically
   timerStart: defineEvent(32, 'timer.start', 'info', [
@@ -346,5 +375,7 @@ export type TraceRecord = {
 
 export type RecordOf<Name extends EventName> = Extract<TraceRecord, { event: Name }>;
 
-export const EVENT_BY_NAME: ReadonlyMap<string, EventDefinition> = new Map(Object.values(EVENTS).map((event) => [event.name, event]));
+const byName = (): ReadonlyMap<string, EventDefinition> => new Map(Object.values(EVENTS).map((event) => [event.name, event]));
+/** Pure, so that a kernel, which does not read text, is bundled without it. */
+export const EVENT_BY_NAME = /* @__PURE__ */ byName();
 export const EVENT_BY_ID: ReadonlyMap<number, EventDefinition> = new Map(Object.values(EVENTS).map((event) => [event.id, event]));

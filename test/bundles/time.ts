@@ -1,49 +1,128 @@
 /**
  * The machine's time as `clock=` and `timer=` choose it, put to the test: `test=` names what is done, `count=` how often. What a
- * lying device would do is done by `lie=`, which bends what the shims read of it.
+ * lying device would do is done by `lie=`, which bends what the shims read of it; several with commas.
  */
 import { EXIT } from '../../kernel/hw/exit.ts';
 import type { Shims } from '../../kernel/hw/shims.ts';
-import { RTC_BASE, RTC_IRQ, probeRtc } from '../../kernel/drivers/rtc-mc146818.ts';
-import { createPorts } from '../../kernel/hw/ports.ts';
+import { RTC_BASE } from '../../kernel/drivers/rtc-mc146818.ts';
+import { GCAP_ID, HPET, PERIOD_MAX_FS } from '../../kernel/regs/ia-pc-hpet.ts';
+import { LAPIC, LVT } from '../../kernel/regs/local-apic.ts';
+import { A, REGISTER } from '../../kernel/regs/mc146818.ts';
+import { showUsesOfTime } from '../../kernel/demonstration/uses-of-time.ts';
 import { findMachine, openTrace, type Machine } from '../../kernel/machine.ts';
+import { findSerialLine } from '../../kernel/peripherals.ts';
+import { createByteRecorder } from '../../kernel/time/byte-recorder.ts';
+import { ticksToNanos } from '../../kernel/time/frequency.ts';
 import { createIntervalRecorder } from '../../kernel/time/interval-recorder.ts';
-import { createTimedOutput } from '../../kernel/time/timed-output.ts';
-import { createWallClock } from '../../kernel/time/wall-clock.ts';
-import { instant, millis, nanos } from '../../kernel/time/units.ts';
+import { instant, millis, nanos, ticks, type Instant } from '../../kernel/time/units.ts';
 import { createClock, createTimekeeping, createTimer, timeFacts, type Timekeeping } from '../../kernel/timekeeping.ts';
 import type { ClockName } from '../../kernel/time/hw-clock.ts';
 import type { TimerName } from '../../kernel/time/hw-timer.ts';
-import { selectTime, TIMER_NAMES } from '../../kernel/time/selection.ts';
+import { CLOCK_NAMES, selectTime, TIMER_NAMES } from '../../kernel/time/selection.ts';
 import { parseCommandLine } from '../../kernel/command-line.ts';
 import { EVENTS } from '../../kernel/trace/events.ts';
 import { createRandom } from '../../kernel/testing/random.ts';
+import { encodeUtf8 } from '../../kernel/trace/utf8.ts';
 
-const CLOCKS: readonly ClockName[] = ['tsc', 'hpet', 'pm-timer', 'pit'];
 const OWN_WORDS = ['test', 'lie', 'seed', 'longest'];
-const HPET_COUNTER = 0xfed0_00f0;
+const HPET_BASE = 0xfed0_0000;
+const HPET_LENGTH = 0x400;
+const HPET_PERIOD = HPET_BASE + HPET.COUNTER_CLK_PERIOD;
+const HPET_CONF = HPET_BASE + HPET.GEN_CONF;
+const HPET_COUNTER = HPET_BASE + HPET.MAIN_CNT;
+const LVT_TIMER = 0xfee0_0000 + LAPIC.LVT_TIMER;
+const PIT_COUNTER_0 = 0x40;
+const PIT_CONTROL = 0x43;
+/** Counter 0, both bytes, mode 0, no count: it stands. */
+const PIT_STOP = 0x30;
 
-/** Shims that lie from `from` (TSC) on. */
-function lying(shims: Shims, lie: string | undefined, from: bigint): Shims {
-  const bent = { ...shims };
-  const since = (tsc: bigint): bigint => (tsc > from ? tsc - from : 0n);
-  if (lie === 'tsc-fast') bent.rdtsc = () => ((tsc) => tsc + since(tsc) / 1000n)(shims.rdtsc());
-  if (lie === 'tsc-step') bent.rdtsc = () => ((tsc) => (tsc > from ? tsc + 5_000_000n : tsc))(shims.rdtsc());
-  if (lie === 'tsc-stops') bent.rdtsc = () => ((tsc) => (tsc > from ? from : tsc))(shims.rdtsc());
-  if (lie === 'hpet-slow') {
-    // From the start: what is measured against it is wrong.
-    bent.mmioRead64 = (address) => (address === HPET_COUNTER ? (shims.mmioRead64(address) * 9n) / 10n : shims.mmioRead64(address));
-  }
-  if (lie === 'hpet-stops') {
-    const stood = { at: 0n };
-    bent.mmioRead64 = (address) => {
-      const value = shims.mmioRead64(address);
-      if (address !== HPET_COUNTER || shims.rdtsc() < from) return value;
-      if (stood.at === 0n) stood.at = value;
-      return stood.at;
+type Lie = (bent: Shims, real: Shims, from: bigint) => void;
+
+/** An index of the RTC reads as something else. */
+const rtcReads =
+  (register: number, change: (value: number) => number): Lie =>
+  (bent, real) => {
+    let index = 0;
+    bent.out8 = (port, value) => {
+      if (port === RTC_BASE) index = value & 0x7f;
+      real.out8(port, value);
     };
+    bent.in8 = (port) => {
+      const value = real.in8(port);
+      return port === RTC_BASE + 1 && index === register ? change(value) : value;
+    };
+  };
+
+const hpetReads =
+  (where: (address: number) => boolean, what: number): Lie =>
+  (bent, real) => {
+    bent.mmioRead32 = (address) => (where(address) ? what : real.mmioRead32(address));
+    bent.mmioRead64 = (address) => (where(address) ? 0xffff_ffff_ffff_ffffn : real.mmioRead64(address));
+  };
+const isHpet = (address: number): boolean => address >= HPET_BASE && address < HPET_BASE + HPET_LENGTH;
+
+/** What a broken device would do, done by bending what the shims read of it. Those that name no instant do it from the start. */
+const LIES: Readonly<Record<string, Lie>> = {
+  'tsc-fast': (bent, real, from) => (bent.rdtsc = () => ((tsc) => (tsc > from ? tsc + (tsc - from) / 1000n : tsc))(real.rdtsc())),
+  'tsc-step': (bent, real, from) => (bent.rdtsc = () => ((tsc) => (tsc > from ? tsc + 5_000_000n : tsc))(real.rdtsc())),
+  'tsc-stops': (bent, real, from) => (bent.rdtsc = () => ((tsc) => (tsc > from ? from : tsc))(real.rdtsc())),
+  'tsc-stands': (bent, real) => {
+    const at = real.entryTsc();
+    bent.rdtsc = bent.rdtscOrdered = bent.accessTsc = bent.interruptTsc = bent.spinUntil = () => at;
+    bent.accessTicks = () => 0;
+  },
+  'hpet-ones': hpetReads(isHpet, 0xffff_ffff),
+  'hpet-period-0': hpetReads((address) => address === HPET_PERIOD, 0),
+  'hpet-period-huge': hpetReads((address) => address === HPET_PERIOD, PERIOD_MAX_FS + 1),
+  /** What is measured against it is wrong. */
+  'hpet-slow': (bent, real) =>
+    (bent.mmioRead64 = (address) => (address === HPET_COUNTER ? (real.mmioRead64(address) * 9n) / 10n : real.mmioRead64(address))),
+  'hpet-stops': (bent, real, from) => {
+    let stood = 0n;
+    bent.mmioRead64 = (address) => {
+      const value = real.mmioRead64(address);
+      if (address !== HPET_COUNTER || real.rdtsc() < from) return value;
+      if (stood === 0n) stood = value;
+      return stood;
+    };
+  },
+  /** No lie but a capability less: the counter itself is set to three seconds before its low half wraps. */
+  'hpet-32': (bent, real) => {
+    real.mmioWrite32(HPET_CONF, 0);
+    real.mmioWrite32(HPET_COUNTER, 2 ** 32 - 300_000_000);
+    bent.mmioRead32 = (address) => (address === HPET_BASE ? real.mmioRead32(address) & ~GCAP_ID.COUNT_SIZE_CAP : real.mmioRead32(address));
+  },
+  'pit-dead': (bent, real) => (bent.in8 = (port) => (port === PIT_COUNTER_0 ? 2 : real.in8(port))),
+  /** In truth: no more interrupts either. */
+  'pit-stops': (bent, real, from) => {
+    let hasStopped = false;
+    bent.in8 = (port) => {
+      if (!hasStopped && real.rdtsc() > from) {
+        hasStopped = true;
+        real.out8(PIT_CONTROL, PIT_STOP);
+      }
+      return hasStopped && port === PIT_COUNTER_0 ? 2 : real.in8(port);
+    };
+  },
+  /** Its timer's entry stays masked. */
+  'lapic-silent': (bent, real) =>
+    (bent.mmioWrite32 = (address, value) => real.mmioWrite32(address, address === LVT_TIMER ? value | LVT.MASKED : value)),
+  'rtc-uip': rtcReads(REGISTER.A, (value) => value | A.UIP),
+  'rtc-bcd': rtcReads(REGISTER.DATE_OF_MONTH, () => 0x1f),
+  'rtc-month-13': rtcReads(REGISTER.MONTH, () => 0x13),
+};
+
+/** Shims of which the devices named in `lies` lie from `from` (TSC) on. */
+function lying(shims: Shims, lies: readonly string[], from: bigint): Shims {
+  let lied = shims;
+  for (const name of lies) {
+    const lie = LIES[name];
+    if (!lie) throw new Error(`there is no lie ${name}; there are ${Object.keys(LIES).join(', ')}`);
+    const bent = { ...lied };
+    lie(bent, lied, from);
+    lied = bent;
   }
-  return bent;
+  return lied;
 }
 
 export function main(real: Shims): void {
@@ -53,9 +132,11 @@ export function main(real: Shims): void {
   if (!parsed.ok) throw new Error(parsed.problems.join('; '));
   const { clock, timer, count, idle } = parsed.value;
   // Lies begin two virtual seconds after the start: the machine has been measured by then.
-  const shims = lying(real, word('lie'), real.entryTsc() + 2_000_000_000n);
+  const shims = lying(real, word('lie')?.split(',') ?? [], real.entryTsc() + 2_000_000_000n);
   const { trace, uart } = openTrace(shims, { serial: 'off', frames: 'auto' });
   const machine = findMachine(shims, trace, uart, idle);
+  // What led to an error is worth having.
+  trace.flush();
   const report = (name: string, value: number, unit = 'ns'): void => trace.record(EVENTS.benchmark, name, value, unit);
   const test = word('test');
   const random = createRandom(Number(word('seed') ?? 1));
@@ -109,7 +190,10 @@ export function main(real: Shims): void {
     }
     if (test === 'beat') testBeat(created.timekeeping, count, report);
     if (test === 'watch') waitFor(created.timekeeping, millis(4_000), real);
-    if (test === 'events') testEvents(machine, created.timekeeping, report);
+    if (test === 'uses') showUsesOfTime(machine, created.timekeeping);
+    if (test === 'bytes') testBytes(machine, created.timekeeping, count);
+    if (test === 'deadlines') testDeadlines(machine, created.timekeeping);
+    if (test === 'many') testMany(machine, created.timekeeping, count, report);
     if (test === 'arming') testArming(machine, created.timekeeping, report);
   }
   trace.flush();
@@ -119,7 +203,7 @@ export function main(real: Shims): void {
 /** Each pair of clock and timer that the rules allow on this machine: some one-shots, one of them in the past, one chained on 16 bits. */
 function testPairs(machine: Machine, random: ReturnType<typeof createRandom>, report: Report): void {
   const facts = timeFacts(machine);
-  for (const clockName of CLOCKS) {
+  for (const clockName of CLOCK_NAMES) {
     for (const timerName of TIMER_NAMES) {
       if (!selectTime(facts, { clock: clockName, timer: timerName }).ok) continue;
       const clock = createClock(machine, clockName);
@@ -162,7 +246,7 @@ type Report = (name: string, value: number, unit?: string) => void;
 function testClocks(machine: Machine, count: number, report: Report): void {
   const facts = timeFacts(machine);
   const { dispatcher, toInstant, shims } = machine;
-  const clocks = CLOCKS.filter((name) => facts.clocks[name] === undefined).map((name) => createClock(machine, name));
+  const clocks = CLOCK_NAMES.filter((name) => facts.clocks[name] === undefined).map((name) => createClock(machine, name));
   for (const { name, now } of clocks) {
     let backward = 0;
     let last = now();
@@ -238,55 +322,111 @@ function testArming({ shims, toInstant }: Machine, { clock, timers }: Timekeepin
   report('ktimer.pending', timers.pending(), 'timers');
 }
 
-/** PRTOS's uses of time that need no partitions: intervals of external events, a timed output signal, absolute time. */
-function testEvents(machine: Machine, { clock, timers, wait }: Timekeeping, report: Report): void {
-  const { shims, router, trace } = machine;
-  const probe = probeRtc(createPorts(shims, RTC_BASE, 2), machine.acpi.found ? (machine.acpi.fadt?.centuryIndex ?? 0) : 0);
-  if (!probe.found) throw new Error(`rtc: ${probe.reason}`);
-  const { rtc } = probe;
+/** Bytes that somebody sends from outside: tells that it is ready, and records `count` of them. */
+function testBytes(machine: Machine, { wait }: Timekeeping, count: number): void {
+  const { trace, uart } = machine;
+  const found = findSerialLine(machine);
+  if (!found.ok) throw new Error(found.reason);
+  const { name, device: receiver, connect } = found.found;
+  const recorder = createIntervalRecorder((tsc) => ticksToNanos(machine.tscFrequency, ticks(tsc)), count);
+  const bytes = createByteRecorder(receiver.read, recorder, ({ index, byte, taken, isDated }) =>
+    trace.record(EVENTS.byteReceived, name, index, byte, taken, isDated),
+  );
+  const line = connect(bytes.onInterrupt)!;
+  line.enable();
+  receiver.enableInterrupt();
+  uart!.write(encodeUtf8('ready'));
+  while (bytes.received() < count) wait();
+  const { count: intervals, min, max, mean } = recorder.statistics()!;
+  trace.record(EVENTS.intervalsRecorded, name, intervals, min, max, mean);
+}
 
-  const created = createWallClock({ clock, rtc });
-  if (!created.ok) throw new Error(`wall clock: ${created.reason}`);
-  const { wallClock } = created;
-  // QEMU's clock started on 2026-01-01 when the machine did.
-  report('wall.since_2026_ns', Number(wallClock.now() - 1_767_225_600_000_000_000n));
-  report('wall.since_boot_ns', Number(clock.now()));
-  report('wall.uncertainty_ns', Number(wallClock.uncertainty));
+/** What no clock will show is refused, and what is armed stays as it was; callbacks may arm. */
+function testDeadlines({ trace }: Machine, { clock, timers, wait }: Timekeeping): void {
+  const check = (name: string, holds: boolean, seen: unknown): void =>
+    trace.record(EVENTS.testCase, name, holds ? 'pass' : 'fail', String(seen));
+  const YEAR = 31_557_600_000_000_000n;
+  let expired = 0;
+  const timer = timers.createTimer(() => expired++);
+  const armed = instant(clock.now() + millis(5));
+  timer.arm(armed);
+  const refusals: [string, unknown, string][] = [
+    ['NaN', NaN, 'TypeError'],
+    ['a number', 5, 'TypeError'],
+    ['nothing', undefined, 'TypeError'],
+    ['negative', -1n, 'RangeError'],
+    ['in 400 years', clock.now() + 400n * YEAR, 'RangeError'],
+  ];
+  for (const [name, deadline, error] of refusals) {
+    let seen = 'it was taken';
+    try {
+      timer.arm(deadline as Instant);
+    } catch (thrown) {
+      seen = String(thrown);
+    }
+    check(`a deadline ${name} is refused`, seen.startsWith(`${error}: deadline `) && timer.deadline() === armed, seen);
+  }
+  while (timer.isPending()) wait();
+  check('what was armed before expires all the same, once', expired === 1 && clock.now() >= armed, expired);
 
-  const recorder = createIntervalRecorder((tsc) => nanos(machine.toInstant(tsc) - machine.toInstant(0n)), 64);
-  const line = router.connectIsa(RTC_IRQ, (taken) => {
-    rtc.acknowledge();
-    recorder.edge(taken);
+  // The last two fit into 2^63 ns: the hardware waits in many runs.
+  const far = [1n, 200n, 292n].map((years) => timers.armOneShot(instant(years * YEAR), () => expired++));
+  const end = instant(clock.now() + millis(5_000));
+  const own = timers.armOneShot(end, () => undefined);
+  while (own.isPending()) wait();
+  check('a deadline in 1, 200 and 292 years waits', expired === 1 && far.every((one) => one.isPending()), expired);
+  check(
+    'and can be cancelled',
+    far.every((one) => one.cancel()),
+    timers.pending(),
+  );
+
+  // A callback that arms itself, another one, and one in the past.
+  const order: string[] = [];
+  const other = timers.createTimer(() => order.push('other'));
+  const first = instant(clock.now() + millis(1));
+  const self = timers.createTimer((deadline) => {
+    order.push('self');
+    if (order.length > 3) return;
+    self.arm(instant(deadline + millis(1)));
+    other.arm(instant(deadline - millis(1)));
   });
-  line!.enable();
-  rtc.enablePeriodic(6);
-  for (let edges = 0; edges < 200; edges = recorder.statistics()?.count ?? 0) wait();
-  rtc.disableInterrupts();
-  line!.disconnect();
-  const { count, min, max, mean } = recorder.statistics()!;
-  trace.record(EVENTS.intervalsRecorded, 'rtc', count, min, max, mean);
+  self.arm(first);
+  while (self.isPending() || other.isPending()) wait();
+  check('a callback arms itself, and others for the past', order.join(' ') === 'self other self other self', order.join(' '));
+}
 
-  // Speaker data, bit 1 of System Control Port B: what a probe on a PC can be connected to.
-  const before = shims.in8(0x61) & 0x0d;
-  let wrong = 0;
-  const origin = clock.now() - machine.toInstant(clock.readingTsc());
-  const bootTsc = shims.entryTsc();
-  const { numerator, denominator } = machine.tscFrequency;
-  const toTsc = (when: bigint): bigint => bootTsc + ((when - origin) * numerator) / (denominator * 1_000_000_000n);
-  const output = createTimedOutput({
-    timers,
-    set: (level) => shims.out8(0x61, before | (level << 1)),
-    accessTsc: shims.accessTsc,
-    toTsc,
-    spinUntil: shims.spinUntil,
-    lead: nanos(30_000n),
-    onEdge: ({ index, level, nominal, written }) => {
-      trace.record(EVENTS.outputEdge, 'speaker', index, level, toTsc(nominal), written);
-      if (((shims.in8(0x61) >> 1) & 1) !== level) wrong++;
-    },
-  });
-  output.start(instant(clock.now() + millis(1)), nanos(250_000n), 400);
-  while (output.isRunning()) wait();
-  report('output.wrong_levels', wrong, 'edges');
-  trace.flush();
+/** `count` x 100 timers at once, half of them cancelled: the others expire in order, none early. */
+function testMany({ shims }: Machine, { clock, timers, wait }: Timekeeping, count: number, report: Report): void {
+  const random = createRandom(7);
+  const total = count * 100;
+  const before = timers.pending();
+  let expired = 0;
+  let disorder = 0;
+  let early = 0;
+  let last = 0n;
+  const onExpire = (deadline: Instant): void => {
+    expired++;
+    if (deadline < last) disorder++;
+    // By the clock: one that is due by the reading of the expiry of another may be so after the interrupt's stamp.
+    if (clock.now() < deadline) early++;
+    last = deadline;
+  };
+  const heap = shims.heapUsed();
+  const start = clock.now();
+  // All are armed before the first is due.
+  const all = Array.from({ length: total }, () =>
+    timers.armOneShot(instant(start + 30_000_000_000n + BigInt(random.integer(1 << 30)) * 10n), onExpire),
+  );
+  report('many.armed_by_ns', Number(clock.now() - start));
+  report('many.heap_bytes', shims.heapUsed() - heap, 'bytes');
+  let cancelled = 0;
+  for (let index = 0; index < total; index += 2) if (all[index]!.cancel()) cancelled++;
+  report('many.pending', timers.pending() - before, 'timers');
+  report('many.cancelled', cancelled, 'timers');
+  while (expired < total - cancelled) wait();
+  report('many.expired', expired, 'timers');
+  report('many.disorder', disorder, 'timers');
+  report('many.early', early, 'timers');
+  report('many.left', timers.pending() - before, 'timers');
 }

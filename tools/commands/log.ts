@@ -7,6 +7,7 @@ import { GRAMMAR_VERSION, levelRank, parseLine } from '../../kernel/trace/text.t
 import { CannotRunError, STATUS } from '../errors.ts';
 import { timeReport } from '../report/clocks.ts';
 import { partitionReport } from '../report/partitions.ts';
+import { usesReport } from '../report/uses.ts';
 import { latencyHistogram, timerReports, timerTable } from '../report/timers.ts';
 import { createPainter } from '../terminal.ts';
 import { createLineSplitter } from '../trace/lines.ts';
@@ -94,7 +95,7 @@ async function readLog(file: string, flags: LogFlags): Promise<number> {
     const reports = timerReports(records);
     const partitions = partitionReport(records);
     if (reports.length === 0 && partitions.length === 0) say('The log has no timer runs and no partitions.');
-    for (const line of [...timerTable(reports), ...timeReport(records), ...partitions]) say(line);
+    for (const line of [...timerTable(reports), ...timeReport(records), ...usesReport(records), ...partitions]) say(line);
     for (const report of reports) [`\nLatency of ${report.timer}`, ...latencyHistogram(report)].forEach((line) => say(line));
   }
   if (damaged > 0)

@@ -14,6 +14,7 @@ import { describeOutcome, isHeld, statusOf } from '../qemu/outcome.ts';
 import { startRun, type RunResult } from '../qemu/run.ts';
 import { timeReport } from '../report/clocks.ts';
 import { partitionReport } from '../report/partitions.ts';
+import { usesReport } from '../report/uses.ts';
 import { latencyHistogram, timerReports, timerTable } from '../report/timers.ts';
 import { createPainter } from '../terminal.ts';
 import { createStackMapper, hasProgramPosition } from '../trace/stacks.ts';
@@ -149,6 +150,7 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
   }
   timeReport(records).forEach(say);
   partitionReport(records).forEach(say);
+  usesReport(records).forEach(say);
   const verdict = isHeld(outcome) ? paint('green', 'held') : paint('red', 'failed');
   const wall = `${(result.wallMs / 1000).toFixed(1)} s`;
   const took = virtualSeconds === undefined ? wall : `${virtualSeconds.toFixed(3)} s of virtual time in ${wall}`;

@@ -1,22 +1,17 @@
 /** What a run's records say of its clocks and of what its time is made of. */
-import type { RecordOf, TraceRecord } from '../../kernel/trace/events.ts';
+import type { TraceRecord } from '../../kernel/trace/events.ts';
+import { fieldsOf } from './records.ts';
 import { showNanos } from './statistics.ts';
 import { alignColumns } from './table.ts';
 
-function of<Name extends TraceRecord['event']>(records: readonly TraceRecord[], name: Name): RecordOf<Name>['fields'][] {
-  return records
-    .filter((record): record is RecordOf<Name> => record.event === name)
-    .map(({ fields }) => fields as RecordOf<Name>['fields']);
-}
-
 /** Each part that was chosen, with the reason. */
 export function selectionLines(records: readonly TraceRecord[]): string[] {
-  return of(records, 'time.selected').map(({ what, name, reason }) => `${what.padEnd(5)}  ${name}: ${reason}`);
+  return fieldsOf(records, 'time.selected').map(({ what, name, reason }) => `${what.padEnd(5)}  ${name}: ${reason}`);
 }
 
 /** Clocks side by side; empty if none were compared. */
 export function clockTable(records: readonly TraceRecord[]): string[] {
-  const compared = of(records, 'clock.compared');
+  const compared = fieldsOf(records, 'clock.compared');
   if (compared.length === 0) return [];
   return alignColumns([
     ['clock', 'against', 'over', 'offset', 'drift', 'a reading takes'],
@@ -33,9 +28,9 @@ export function clockTable(records: readonly TraceRecord[]): string[] {
 
 /** The chosen timer; empty if it was not measured. */
 export function latenessTable(records: readonly TraceRecord[]): string[] {
-  const measured = of(records, 'timer.lateness');
+  const measured = fieldsOf(records, 'timer.lateness');
   if (measured.length === 0) return [];
-  const bounds = of(records, 'time.timer');
+  const bounds = fieldsOf(records, 'time.timer');
   return alignColumns([
     ['timer', 'deadlines', 'least late', 'most late', 'shortest interval', 'longest run'],
     ...measured.map(({ timer, count, min, max }) => {

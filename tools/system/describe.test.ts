@@ -76,6 +76,7 @@ it('names become indices, durations nanoseconds, what is left out its default', 
       { kind: 'queuing', name: 'q', size: 16, depth: 4, from: { partition: 0, port: 'out' }, to: [{ partition: 1, port: 'in' }] },
     ],
     inputs: [{ name: 'i', source: 'rtc', hertz: 1024, depth: 64, to: { partition: 0, port: 'ticks' } }],
+    absoluteTime: false,
     duration: 2_000_000_000,
   });
 });

@@ -1,0 +1,56 @@
+/** What a run's records say of what time was used for: intervals of external events, output signals, absolute time. */
+import type { TraceRecord } from '../../kernel/trace/events.ts';
+import { fieldsOf } from './records.ts';
+import { showNanos } from './statistics.ts';
+import { alignColumns } from './table.ts';
+
+const show = (value: bigint): string => showNanos(Number(value));
+
+/** A row per source of events; empty if none was recorded. */
+export function intervalTable(records: readonly TraceRecord[]): string[] {
+  const recorded = fieldsOf(records, 'interval.recorded');
+  if (recorded.length === 0) return [];
+  return alignColumns([
+    ['events', 'intervals', 'min', 'mean', 'max', 'jitter'],
+    ...recorded.map(({ source, count, min, mean, max }) => [source, String(count), show(min), show(mean), show(max), show(max - min)]),
+  ]);
+}
+
+/** A row per output signal; empty if there was none. */
+export function outputTable(records: readonly TraceRecord[]): string[] {
+  const signals = fieldsOf(records, 'output.signal');
+  if (signals.length === 0) return [];
+  return alignColumns([
+    ['output', 'edges', 'period', 'least late', 'most late'],
+    ...signals.map((fields) => [
+      fields.output,
+      String(fields.edges),
+      show(fields.period),
+      show(fields['error-min']),
+      show(fields['error-max']),
+    ]),
+  ]);
+}
+
+/** Absolute time, with the instant of the kernel's at which it was. */
+export function absoluteLines(records: readonly TraceRecord[]): string[] {
+  return fieldsOf(records, 'time.absolute').map(
+    ({ source, time, instant, uncertainty }) => `${time} by ${source}, to ${show(uncertainty)}, ${show(instant)} after boot`,
+  );
+}
+
+const NAMES = { interval: 'intervals', output: 'signal', absolute: 'absolute time' } as const;
+
+/** What the machine had nothing for. */
+export function skippedLines(records: readonly TraceRecord[]): string[] {
+  return fieldsOf(records, 'use.skipped').map(({ use, source, reason }) => `no ${NAMES[use]} of ${source}: ${reason}`);
+}
+
+const TO_COME = 'to come with partitions: a watchdog over tasks, waking partitions at preset times';
+
+/** All of it under one heading; nothing if there was nothing. */
+export function usesReport(records: readonly TraceRecord[]): string[] {
+  const parts = [intervalTable(records), outputTable(records), absoluteLines(records), skippedLines(records)];
+  const lines = parts.filter((part) => part.length > 0).flatMap((part) => [...part, '']);
+  return lines.length === 0 ? [] : ['', 'The five uses of time', ...lines, TO_COME];
+}
