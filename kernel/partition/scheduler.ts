@@ -72,6 +72,9 @@ interface Slot {
   readonly endTicks: bigint;
   /** TSC ticks from the frame's start at which it is left. */
   leaveTicks: bigint;
+  /** The one that comes after it in time, and when, in TSC ticks from this one's frame. */
+  next: Slot | undefined;
+  nextTicks: bigint;
   /** Whether another slot begins where this one ends. */
   isFollowed: boolean;
   runs: number;
@@ -98,8 +101,11 @@ export const LEADS = {
   /** Taken from a slot for chores, and what one piece takes at most. */
   CHORES: 24_000n,
   CHORE: 12_000n,
-  /** Taken from the last slot of a plan, for the switch to another. */
-  PLAN: 20_000n,
+  /** Taken from a slot before one that begins with virtual timers to expire, or from the last one of a plan. */
+  EXPIRE: 16_000n,
+  PLAN: 30_000n,
+  /** What a guest has at least between two expiries, whatever timers it has armed. */
+  GUEST: 20_000n,
   /** More, where the kernel comes from idling: the way through the dispatcher. */
   WAKE: 11_000n,
   /** From the decision to arm anew inside a slot to the entry. */
@@ -112,6 +118,9 @@ export const LEADS = {
 
 /** A slot that begins later than this is told. */
 const LATE = 100n;
+
+/** Of expiries in a row, before the guest runs: each handles several timers. */
+const EXPIRIES_BEFORE_RUN = 2;
 
 const { READY, IDLE, HALTED } = PARTITION_STATE;
 
@@ -131,6 +140,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   const choresLead = toTicks(LEADS.CHORES);
   const choreLead = toTicks(LEADS.CHORE);
   const planLead = toTicks(LEADS.PLAN);
+  const expireLead = toTicks(LEADS.EXPIRE);
+  const guestRun = toTicks(LEADS.GUEST);
   const wakeLead = toTicks(LEADS.WAKE);
   const rearmLead = toTicks(LEADS.REARM);
   const armLead = toTicks(LEADS.ARM);
@@ -152,12 +163,18 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         startTicks: toTicks(start),
         endTicks: toTicks(end),
         leaveTicks: toTicks(end) - (isFollowed ? switchLead : 0n),
+        next: undefined,
+        nextTicks: 0n,
         isFollowed,
         runs: 0,
         overruns: 0,
         errorMax: 0n,
         errorMin: NEVER,
       };
+    });
+    slots.forEach((slot, at) => {
+      slot.next = slots[at + 1] ?? slots[0];
+      slot.nextTicks = toTicks(slots[at + 1]?.start ?? majorFrame + slots[0]!.start);
     });
     return { index, description, majorFrame, slots };
   });
@@ -375,7 +392,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   /** As much of them as fits before a TSC value. */
   function doChores(until: bigint): void {
-    while (rdtsc() + choreLead < until && chores.isDue()) chores.step();
+    while (rdtsc() + choreLead <= until && chores.isDue()) chores.step();
   }
 
   // ---- slots
@@ -390,9 +407,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     const exits = partition.exits;
     const startTsc = frameTsc + slot.startTicks;
     leaveAt = frameTsc + slot.leaveTicks;
-    const hasChores = chores.isDue();
-    if (hasChores) leaveAt -= choresLead;
     if (nextPlan !== undefined) leaveAt -= planLead;
+    else if (slot.isFollowed && slot.next!.partition.dueAt <= frameTsc + slot.nextTicks) leaveAt -= expireLead;
     deferAt = leaveAt - exitLead;
     partition.slots++;
     partition.consoleBytes = 0;
@@ -420,6 +436,10 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     let resumeAt = startTsc;
     /** TSC for which the timer is armed; 0: it is not, or not known. */
     let armed = 0n;
+    /** Expiries since the guest last ran. */
+    let expiries = 0;
+    // In the middle of the slot, where they are nobody else's affair: the partition is interrupted for them.
+    let choresAt = chores.isDue() ? startTsc + ((leaveAt - startTsc) >> 1n) : NEVER;
     let entered = 0n;
     let left = startTsc;
     running: for (;;) {
@@ -442,20 +462,28 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         if (interrupts.prepare() === 'short') until = 0n;
       // Their handlers have waited for a slot with time.
       if (deferredTaken !== 0) until = 0n;
+      if (choresAt < until) until = choresAt;
       // What is due behind the slot's end waits for the next one.
       if (until !== 0n && partition.dueAt < leaveAt) {
         const due = partition.dueAt;
         const now = resumeAt > 0n ? resumeAt : rdtsc();
-        if (due <= now + timerLead) {
-          // Its run would be over before it began: the instant is waited for here.
-          resumeAt = due > now ? due : now;
-          expire(partition, resumeAt);
-          armed = 0n;
-          continue;
+        if (due > now + timerLead) {
+          if (due - timerLead < until) until = due - timerLead;
+        } else if (now + expireLead < leaveAt) {
+          if (expiries < EXPIRIES_BEFORE_RUN) {
+            // Its run would be over before it began: the instant is waited for here.
+            expiries++;
+            resumeAt = due > now ? due : now;
+            expire(partition, resumeAt);
+            armed = 0n;
+            continue;
+          }
+          // More than can be served: the guest has its turn, and nobody else notices.
+          if (now + guestRun < until) until = now + guestRun;
         }
-        until = due - timerLead;
       }
-      if (until !== armed) {
+      expiries = 0;
+      if (until !== armed || until === 0n) {
         // The timer counts from the entry: that has to be an instant which is still to come.
         const now = rdtsc();
         if (now + armLead > resumeAt) resumeAt = now + rearmLead;
@@ -485,6 +513,10 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         if (code === EXIT_CODE.INTR) {
           exits[INTR] = exits[INTR]! + 1;
           if (left >= leaveAt || isBroken || deferredTaken !== 0) break running;
+          if (left >= choresAt) {
+            choresAt = NEVER;
+            doChores(left + choresLead);
+          }
           break;
         }
         if (left >= deferAt) {
@@ -521,13 +553,12 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
           recordLate(left, partition.index, slot.index, toNanos(error) as Nanos);
         }
       } else recordWoken(left, partition.index, slot.index, frame, startTsc, entered, left);
-      if (left > frameTsc + slot.endTicks) {
+      if (left > frameTsc + slot.endTicks + lateLimit) {
         slot.overruns++;
         const over = toNanos(left - frameTsc - slot.endTicks);
         health!.raise(partition, 'overrun', over, `${over} ns beyond the end of slot ${slot.index}`);
       }
     }
-    if (hasChores) doChores(frameTsc + slot.leaveTicks - (nextPlan === undefined ? 0n : planLead));
   }
 
   /** @returns why the run is over, undefined if it goes on after this frame */
