@@ -134,9 +134,8 @@ function createPartition(common: Common, description: PartitionDescription, inde
     return file && new Uint8Array(file);
   });
   // Before the epoch nobody's slots are to be kept.
-  const loading = createLoading(image, memory.bytes, false);
+  const loading = createLoading(image, memory.bytes, false, () => resetVcpu(vcpu, image.entry));
   while (!loading.step());
-  resetVcpu(vcpu, image.entry);
   return {
     index,
     description,

@@ -97,7 +97,7 @@ export const LEADS = {
   /** From the timer's interrupt to being ready to enter with a virtual interrupt. */
   TIMER: 27_000n,
   /** Handling of any one exit. */
-  EXIT: 40_000n,
+  EXIT: 60_000n,
   /** Taken from a slot for chores, and what one piece takes at most. */
   CHORES: 24_000n,
   CHORE: 12_000n,
@@ -228,6 +228,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   /** Looks when the partition's next virtual timer or its watchdog is due: after anything that may have changed it. */
   function findDue(partition: Partition): void {
+    if (partition.loading !== undefined) return;
     const timers = partition.timers;
     const hw = timers.nextHw;
     const exec = timers.nextExec;
@@ -259,7 +260,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       if (timers.nextExec <= now && timers.expire(CLOCK.EXEC, now)) partition.interrupts.pending |= 1 << LINE.EXEC_TIMER;
     }
     const watchdog = partition.watchdogDue;
-    if (watchdog !== undefined && watchdog <= instant) {
+    // What is done about it takes as long as an exit: if there is no time for that, in the next slot.
+    if (watchdog !== undefined && watchdog <= instant && tsc + exitLead < leaveAt) {
       partition.watchdogDue = undefined;
       health!.raise(partition, 'watchdog', partition.watchdogInterval, `no sign of life for ${partition.watchdogInterval} ns`);
     }
@@ -277,30 +279,37 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   function setState(partition: Partition, state: number, reason: string): void {
     if (partition.state === state) return;
+    if (state === HALTED) haltedCount++;
     partition.state = state;
     startWatchdog(partition);
-    haltedCount = partitions.filter((each) => each.state === HALTED).length;
     trace.record(EVENTS.partitionState, partition.index, STATE_NAMES[state]!, reason);
   }
 
-  /** Its memory is loaded in its own slots. */
-  function reset(partition: Partition, isCold: boolean, reason: string): void {
-    partition.resets++;
-    partition.loading = createLoading(partition.image, partition.memory.bytes, isCold);
-    partition.deferredCode = undefined;
+  /** The first piece of a reset: all that a partition has besides its memory. */
+  function beginReset(partition: Partition): void {
     partition.timers.reset();
     partition.interrupts.reset();
     resetVcpu(partition.vcpu, entryOf(partition));
+    partition.page.setFrozen(false);
     partition.page.setResets(partition.resets);
+    partition.watchdogInterval = BigInt(partition.description.watchdog);
+    startWatchdog(partition);
+  }
+
+  /** Quick, as it may be called near a slot's end: the work is done in the partition's own slots. */
+  function reset(partition: Partition, isCold: boolean, reason: string): void {
+    partition.resets++;
+    partition.loading = createLoading(partition.image, partition.memory.bytes, isCold, () => beginReset(partition));
+    partition.deferredCode = undefined;
     // A warm reset keeps the execution clock: what ran before still counts.
     if (isCold) partition.exec = 0n;
     partition.runningSince = undefined;
     partition.hwOffset = 0n;
     partition.frozenAt = undefined;
-    partition.page.setFrozen(false);
+    partition.watchdogDue = undefined;
+    partition.dueAt = NEVER;
+    if (partition.state === HALTED) haltedCount--;
     partition.state = READY;
-    partition.watchdogInterval = BigInt(partition.description.watchdog);
-    startWatchdog(partition);
     trace.record(EVENTS.partitionState, partition.index, 'ready', `${isCold ? 'cold' : 'warm'} reset: ${reason}`);
   }
 
@@ -365,7 +374,10 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       else if (partition.state === READY) {
         // A piece takes less than the exit lead.
         if (now >= deferAt) idleUntil(end);
-        else if (partition.loading!.step()) partition.loading = undefined;
+        else if (partition.loading!.step()) {
+          partition.loading = undefined;
+          findDue(partition);
+        }
       } else if (partition.state === IDLE && interrupts.isDeliverable()) {
         partition.state = READY;
       } else {
