@@ -47,7 +47,8 @@ export interface SchedulerParts {
 }
 
 export interface Chores {
-  isDue(): boolean;
+  /** @param now TSC */
+  isDue(now: bigint): boolean;
   /** Does one piece, which takes no longer than LEADS.CHORE. */
   step(): void;
 }
@@ -342,7 +343,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     for (;;) {
       const now = rdtsc();
       if (now >= until) return;
-      if (until - now > choreLead + wakeLead && chores.isDue()) {
+      if (until - now > choreLead + wakeLead && chores.isDue(now)) {
         chores.step();
         continue;
       }
@@ -391,7 +392,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
           }
         } else {
           const wake = due < end ? due - timerLead : end;
-          if (wake - now > choreLead + wakeLead && chores.isDue()) chores.step();
+          if (wake - now > choreLead + wakeLead && chores.isDue(now)) chores.step();
           else {
             timer.arm(wake);
             dispatcher.waitAndDispatch();
@@ -404,7 +405,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   /** As much of them as fits before a TSC value. */
   function doChores(until: bigint): void {
-    while (rdtsc() + choreLead <= until && chores.isDue()) chores.step();
+    for (let now = rdtsc(); now + choreLead <= until && chores.isDue(now); now = rdtsc()) chores.step();
   }
 
   // ---- slots
@@ -451,7 +452,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     /** Expiries since the guest last ran. */
     let expiries = 0;
     // In the middle of the slot, where they are nobody else's affair: the partition is interrupted for them.
-    let choresAt = chores.isDue() ? startTsc + ((leaveAt - startTsc) >> 1n) : NEVER;
+    let choresAt = chores.isDue(startTsc) ? startTsc + ((leaveAt - startTsc) >> 1n) : NEVER;
     let entered = 0n;
     let left = startTsc;
     running: for (;;) {
@@ -614,7 +615,6 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         nextPlan = undefined;
         trace.record(EVENTS.planSwitched, plan.index, plan.description.name, frame);
       }
-      time.follow();
       frameTsc = toTsc(frameStart);
       if (parts.duration === 0n) {
         if (haltedCount === partitions.length) return 'every partition has halted';
