@@ -574,6 +574,13 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     }
   }
 
+  /** The kernel's own mistake, made for this partition. Unless its rule says what else to do with it, the run ends with the error. */
+  function onError(partition: Partition, error: unknown): void {
+    if (health!.raise(partition, 'hypervisor-error', 0n, String(error)) === 'stop') throw error;
+    partition.runningSince = undefined;
+    findDue(partition);
+  }
+
   /** @returns why the run is over, undefined if it goes on after this frame */
   function runFrame(frameStart: bigint, frameTsc: bigint): string | undefined {
     const { slots } = plan;
@@ -590,7 +597,11 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       }
       const prepareAt = frameTsc + slot.startTicks - switchLead - wakeLead;
       if (now < prepareAt) idleUntil(prepareAt);
-      runSlot(slot, frameStart, frameTsc);
+      try {
+        runSlot(slot, frameStart, frameTsc);
+      } catch (error) {
+        onError(slot.partition, error);
+      }
       if (isBroken) return stopReason;
       if (parts.duration !== 0n && frameStart + slot.end >= parts.duration) return 'its duration is over';
     }
