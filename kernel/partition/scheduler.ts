@@ -455,7 +455,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         }
         until = due - timerLead;
       }
-      if (until !== armed) {
+      if (until === 0n || until !== armed) {
         // The timer counts from the entry: that has to be an instant which is still to come.
         const now = rdtsc();
         if (now + armLead > resumeAt) resumeAt = now + rearmLead;
