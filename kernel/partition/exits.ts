@@ -3,7 +3,7 @@
  * mistake is a value here: counted, told to the health monitor, harmless to others.
  */
 import { CR4, RFLAGS } from '../regs/paging.ts';
-import { EVENT, EXIT_CODE, IOIO_INFO, MSR_INFO_WRITE, NPF_INFO, VMCB } from '../regs/vmcb.ts';
+import { EFER, EVENT, EXIT_CODE, IOIO_INFO, MSR_INFO_WRITE, NPF_INFO, VMCB } from '../regs/vmcb.ts';
 import { EVENTS } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
 import { AREA } from '../vm/guest-area.ts';
@@ -95,8 +95,29 @@ const REGISTERS = [
 ] as const;
 const REGISTER_RSP = 4;
 
-/** CR4 bits that a guest may set: what its CPUID offers, and not OSXSAVE. */
-const CR4_WRITABLE = 0x3fn | (1n << 6n) | (1n << 7n) | (1n << 8n) | CR4.OSFXSR | CR4.OSXMMEXCPT | (1n << 16n) | (1n << 20n) | (1n << 21n);
+/** CR4 bits that a guest may set, by the register and bit of its CPUID that offers them (APM volume 2, "CR4 Register"). Not OSXSAVE. */
+const CR4_BITS: readonly { readonly bit: bigint; readonly leaf: 1 | 7; readonly register: 1 | 2 | 3; readonly feature: number }[] = [
+  { bit: CR4.VME, leaf: 1, register: 3, feature: 1 },
+  { bit: CR4.PVI, leaf: 1, register: 3, feature: 1 },
+  { bit: CR4.TSD, leaf: 1, register: 3, feature: 4 },
+  { bit: CR4.DE, leaf: 1, register: 3, feature: 2 },
+  { bit: CR4.PSE, leaf: 1, register: 3, feature: 3 },
+  { bit: CR4.PAE, leaf: 1, register: 3, feature: 6 },
+  { bit: CR4.MCE, leaf: 1, register: 3, feature: 7 },
+  { bit: CR4.PGE, leaf: 1, register: 3, feature: 13 },
+  { bit: CR4.OSFXSR, leaf: 1, register: 3, feature: 24 },
+  { bit: CR4.OSXMMEXCPT, leaf: 1, register: 3, feature: 25 },
+  { bit: CR4.FSGSBASE, leaf: 7, register: 1, feature: 0 },
+  { bit: CR4.SMEP, leaf: 7, register: 1, feature: 7 },
+  { bit: CR4.SMAP, leaf: 7, register: 1, feature: 20 },
+];
+
+function writableCr4({ cpuid }: Partition): bigint {
+  let writable: bigint = CR4.PCE;
+  for (const { bit, leaf, register, feature } of CR4_BITS)
+    if (((cpuid(leaf, 0)[register]! >> BigInt(feature)) & 1n) !== 0n) writable |= bit;
+  return writable;
+}
 
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 const low32 = (value: bigint): number => Number(BigInt.asUintN(32, value));
@@ -269,11 +290,17 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     return { value: BigInt.asUintN(is64 ? 64 : 32, raw), length: prefixes + 3 };
   }
 
+  /** By partition, made when first asked for. */
+  const cr4Writable: bigint[] = [];
+
   on(EXIT_CODE.CR_WRITE + 4, (partition) => {
     const moved = movedValue(partition);
     if (!moved) return fault(partition, VECTOR_UD);
-    if ((moved.value & ~CR4_WRITABLE) !== 0n) return fault(partition, VECTOR_GP, 0);
-    partition.vcpu.vmcb[VMCB.CR4 >> 3] = moved.value;
+    const { vmcb } = partition.vcpu;
+    if ((moved.value & ~(cr4Writable[partition.index] ??= writableCr4(partition))) !== 0n) return fault(partition, VECTOR_GP, 0);
+    // "CR4 Register": in long mode PAE stays; VMRUN would refuse such a state.
+    if ((vmcb[VMCB.EFER >> 3]! & EFER.LMA) !== 0n && (moved.value & CR4.PAE) === 0n) return fault(partition, VECTOR_GP, 0);
+    vmcb[VMCB.CR4 >> 3] = moved.value;
     advance(partition, moved.length);
     return AFTER.RESUME;
   });
@@ -313,7 +340,14 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
       return AFTER.RESUME;
     });
 
-  on(EXIT_CODE.INVALID, unexpected('VMRUN refused its state'));
+  const onInvalid = unexpected('VMRUN refused its state');
+  on(EXIT_CODE.INVALID, (partition) => {
+    const { resets } = partition;
+    onInvalid(partition);
+    // It would be refused again and again: without a reset there is nothing to go on with.
+    if (partition.state <= PARTITION_STATE.IDLE && partition.resets === resets) parts.halt(partition, 'it can not be entered');
+    return AFTER.REPLAN;
+  });
   on(EXIT_CODE.TASK_SWITCH, unexpected('a task switch, which is not modelled'));
   on(EXIT_CODE.SMI, unexpected('SMI'));
   on(EXIT_CODE.INIT, unexpected('INIT'));

@@ -11,7 +11,24 @@ export const CR0 = {
   WP: 1n << 16n,
   PG: 1n << 31n,
 } as const;
-export const CR4 = { PSE: 1n << 4n, PAE: 1n << 5n, OSFXSR: 1n << 9n, OSXMMEXCPT: 1n << 10n, LA57: 1n << 12n, OSXSAVE: 1n << 18n } as const;
+export const CR4 = {
+  VME: 1n << 0n,
+  PVI: 1n << 1n,
+  TSD: 1n << 2n,
+  DE: 1n << 3n,
+  PSE: 1n << 4n,
+  PAE: 1n << 5n,
+  MCE: 1n << 6n,
+  PGE: 1n << 7n,
+  PCE: 1n << 8n,
+  OSFXSR: 1n << 9n,
+  OSXMMEXCPT: 1n << 10n,
+  LA57: 1n << 12n,
+  FSGSBASE: 1n << 16n,
+  OSXSAVE: 1n << 18n,
+  SMEP: 1n << 20n,
+  SMAP: 1n << 21n,
+} as const;
 
 /** Page-table entries of 64 bits. */
 export const PTE = {
