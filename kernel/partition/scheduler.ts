@@ -9,7 +9,7 @@ import type { Dispatcher } from '../interrupts/dispatcher.ts';
 import { EXIT_CODE, VMCB } from '../regs/vmcb.ts';
 import { EVENTS } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
-import type { Instant, Nanos } from '../time/units.ts';
+import type { Instant } from '../time/units.ts';
 import { AREA } from '../vm/guest-area.ts';
 import { resetVcpu } from '../vm/vcpu.ts';
 import { CLOCK, LINE, PARTITION_STATE } from './abi.ts';
@@ -281,6 +281,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     partition.hwOffset = 0n;
     partition.frozenAt = undefined;
     partition.page.setFrozen(false);
+    // Its offsets are gone, that of its TSC too: what the page says of this slot is not right any more.
+    writeClocks(partition, rdtsc());
     partition.state = READY;
     partition.watchdogInterval = BigInt(partition.description.watchdog);
     startWatchdog(partition);
@@ -415,7 +417,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       frame,
     );
 
-    const isReady = partition.state === READY && partition.loading === undefined && partition.deferredCode === undefined;
+    /** Whether it has been ready to run since the slot's start. */
+    let isReady = true;
     /** TSC of the next entry; 0: at once, if nothing has to be armed. */
     let resumeAt = startTsc;
     /** TSC for which the timer is armed; 0: it is not, or not known. */
@@ -425,6 +428,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     running: for (;;) {
       if (partition.state !== READY || partition.loading !== undefined || partition.deferredCode !== undefined) {
         if (partition.runningSince !== undefined) stopClocks(partition, left);
+        if (entered === 0n) isReady = false;
         const goesOn = waitInSlot(partition, startTsc);
         if (goesOn === undefined) break;
         resumeAt = goesOn;
@@ -518,7 +522,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         recordSlot(left, partition.index, slot.index, frame, startTsc, entered, left);
         if (error > lateLimit) {
           partition.lateSlots++;
-          recordLate(left, partition.index, slot.index, toNanos(error) as Nanos);
+          recordLate(left, partition.index, slot.index, toNanos(error));
         }
       } else recordWoken(left, partition.index, slot.index, frame, startTsc, entered, left);
       if (left > frameTsc + slot.endTicks) {
@@ -541,7 +545,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         // Time went by somewhere else: what is over is not caught up with.
         slot.overruns++;
         slot.partition.lateSlots++;
-        recordLate(now, slot.partition.index, slot.index, toNanos(now - frameTsc - slot.startTicks) as Nanos);
+        recordLate(now, slot.partition.index, slot.index, toNanos(now - frameTsc - slot.startTicks));
         continue;
       }
       const prepareAt = frameTsc + slot.startTicks - switchLead - wakeLead;
@@ -605,8 +609,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       for (const { slots } of plans)
         for (const { partition, index, runs, errorMax, errorMin, overruns } of slots)
           if (runs > 0 && errorMin !== NEVER)
-            trace.record(EVENTS.slotWorst, partition.index, index, runs, toNanos(errorMax) as Nanos, toNanos(errorMin) as Nanos, overruns);
-      trace.record(EVENTS.systemCosts, LEADS.SWITCH as Nanos, LEADS.TIMER as Nanos, toNanos(parts.longestStretch()) as Nanos);
+            trace.record(EVENTS.slotWorst, partition.index, index, runs, toNanos(errorMax), toNanos(errorMin), overruns);
+      trace.record(EVENTS.systemCosts, LEADS.SWITCH, LEADS.TIMER, toNanos(parts.longestStretch()));
     },
   };
 }
