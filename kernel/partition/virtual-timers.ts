@@ -38,15 +38,12 @@ interface Timer extends QueueEntry {
   readonly id: number;
   clock: number;
   period: bigint;
-  /** Of the resets: one from before is not queued, whatever its place says. */
-  generation: number;
 }
 
 /** @param counts one word per timer: the time page's TIMER_COUNTS */
 export function createVirtualTimers(counts: Int32Array): VirtualTimers {
   const timers: (Timer | undefined)[] = new Array<Timer | undefined>(TIMERS_MAX).fill(undefined);
-  const queues = [createDeadlineQueue<Timer>(), createDeadlineQueue<Timer>()];
-  let generation = 0;
+  let queues = [createDeadlineQueue<Timer>(), createDeadlineQueue<Timer>()];
 
   /** After a change of a clock's queue. */
   function look(clock: number): void {
@@ -58,7 +55,7 @@ export function createVirtualTimers(counts: Int32Array): VirtualTimers {
 
   function disarm(id: number): void {
     const timer = timers[id];
-    if (timer === undefined || timer.place === NOT_QUEUED || timer.generation !== generation) return;
+    if (timer === undefined || timer.place === NOT_QUEUED) return;
     queues[timer.clock]!.dequeue(timer);
     look(timer.clock);
   }
@@ -67,9 +64,8 @@ export function createVirtualTimers(counts: Int32Array): VirtualTimers {
     nextHw: NEVER_DUE,
     nextExec: NEVER_DUE,
     arm: (id, clock, deadline, period) => {
-      const timer = (timers[id] ??= { id, clock, period, due: deadline, order: id, place: NOT_QUEUED, generation });
+      const timer = (timers[id] ??= { id, clock, period, due: deadline, order: id, place: NOT_QUEUED });
       if (timer.place !== NOT_QUEUED) disarm(id);
-      timer.generation = generation;
       timer.clock = clock;
       timer.due = deadline;
       timer.period = period;
@@ -104,11 +100,11 @@ export function createVirtualTimers(counts: Int32Array): VirtualTimers {
       return handled > 0;
     },
     reset: () => {
-      // In a slot's lead, with up to TIMERS_MAX of them: none is looked at.
-      generation++;
-      queues[CLOCK.HW]!.clear();
-      queues[CLOCK.EXEC]!.clear();
-      own.nextHw = own.nextExec = NEVER_DUE;
+      // New ones: taking hundreds out one by one takes longer than the kernel has.
+      timers.fill(undefined);
+      queues = [createDeadlineQueue<Timer>(), createDeadlineQueue<Timer>()];
+      own.nextHw = NEVER_DUE;
+      own.nextExec = NEVER_DUE;
       counts.fill(0);
     },
     armed: () => queues[0]!.size() + queues[1]!.size(),

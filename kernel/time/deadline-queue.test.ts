@@ -28,26 +28,6 @@ describe('the deadline queue', () => {
     expect([queue.head(), queue.size(), entry.place]).toEqual([undefined, 0, NOT_QUEUED]);
   });
 
-  it('forgets all at once, without a look at any, and is as new', () => {
-    const queue = createDeadlineQueue();
-    let looks = 0;
-    const watched = (due: number, order: number): QueueEntry => ({
-      get due() {
-        looks++;
-        return instant(BigInt(due));
-      },
-      order,
-      place: NOT_QUEUED,
-    });
-    for (let order = 0; order < 100; order++) queue.enqueue(watched(100 - order, order));
-    looks = 0;
-    queue.clear();
-    expect([queue.head(), queue.size(), looks]).toEqual([undefined, 0, 0]);
-    const entries = [9, 3, 7].map((due, order) => createEntry(due, order));
-    for (const entry of entries) queue.enqueue(entry);
-    expect(drain(queue)).toEqual(sorted(entries));
-  });
-
   it.each([1, 2, 3])('keeps its order through any sequence of verbs (seed %i)', (seed) => {
     const random = createRandom(seed);
     const queue = createDeadlineQueue();

@@ -1,6 +1,6 @@
 /**
  * A queue of deadlines: a binary heap whose entries know their places, so that one is taken out of the middle without a
- * search. Its verbs: enqueue, dequeue, reorder, head, clear.
+ * search. Four verbs: enqueue, dequeue, reorder, head.
  */
 import type { Instant } from './units.ts';
 
@@ -16,7 +16,7 @@ export interface QueueEntry {
 
 export const NOT_QUEUED = -1;
 
-/** enqueue, dequeue and reorder take O(log n) steps, all others one. Nothing is allocated but the heap's array as it grows. */
+/** enqueue, dequeue and reorder take O(log n) steps, head and size one. Nothing is allocated but the heap's array as it grows. */
 export interface DeadlineQueue<Entry extends QueueEntry> {
   /** The entry must not be queued. */
   enqueue(entry: Entry): void;
@@ -27,8 +27,6 @@ export interface DeadlineQueue<Entry extends QueueEntry> {
   /** The entry that comes first; undefined if there is none. */
   head(): Entry | undefined;
   size(): number;
-  /** Forgets all entries at once, whatever their number: their places stay as they are, and the heap's array holds them until it is used again. */
-  clear(): void;
 }
 
 export function createDeadlineQueue<Entry extends QueueEntry>(): DeadlineQueue<Entry> {
@@ -99,8 +97,5 @@ export function createDeadlineQueue<Entry extends QueueEntry>(): DeadlineQueue<E
     reorder: (entry) => settle(entry, entry.place),
     head: () => (size === 0 ? undefined : heap[0]),
     size: () => size,
-    clear: () => {
-      size = 0;
-    },
   };
 }

@@ -113,7 +113,6 @@ const DR7 = 0x400n;
 
 /** Puts a guest CPU at its beginning. Registers that are not named are 0. */
 export function resetVcpu({ area, vmcb, vmcb32 }: Vcpu, { mode, entry, cr3 = 0, rbx = 0, rsi = 0, rdi = 0 }: EntryState): void {
-  // By the engine's own loops: a partition is also reset between two slots.
   area.fill(0n, AREA.RAX, AREA.TSC_AUX + 1);
   area.fill(0n, AREA_FX >> 3, (AREA_FX + FX_LENGTH) >> 3);
   const fx = new DataView(area.buffer, area.byteOffset + AREA_FX, FX_LENGTH);
@@ -126,7 +125,7 @@ export function resetVcpu({ area, vmcb, vmcb32 }: Vcpu, { mode, entry, cr3 = 0, 
   vmcb[VMCB.TSC_OFFSET >> 3] = 0n;
   // Nothing that was translated before holds any more. The world switch takes it back after the first entry.
   vmcb32[VMCB.TLB_CONTROL >> 2] = TLB_CONTROL_FLUSH_ALL;
-  vmcb.fill(0n, VMCB.ES >> 3);
+  vmcb.fill(0n, VMCB.ES >> 3, VMCB.LENGTH >> 3);
   const view = new DataView(vmcb.buffer, vmcb.byteOffset, VMCB.LENGTH);
   function setSegment(offset: number, selector: number, attributes: number, limit: number, base: number): void {
     view.setUint16(offset + SEGMENT.SELECTOR, selector, true);
