@@ -10,7 +10,7 @@ import type { Dispatcher } from '../interrupts/dispatcher.ts';
 import { EXIT_CODE, VMCB } from '../regs/vmcb.ts';
 import { EVENTS } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
-import type { Instant, Nanos } from '../time/units.ts';
+import type { Instant } from '../time/units.ts';
 import { AREA } from '../vm/guest-area.ts';
 import { CLOCK, LINE, PARTITION_STATE } from './abi.ts';
 import { AFTER, exitIndex, type ExitHandler } from './exits.ts';
@@ -320,6 +320,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     partition.restart();
     partition.interrupts.reset();
     partition.page.setFrozen(false);
+    // Its offsets are gone, that of its TSC too: what the page says of this slot is not right any more.
+    writeClocks(partition, rdtsc());
     partition.page.setResets(partition.resets);
     partition.watchdogInterval = BigInt(partition.description.watchdog);
     startWatchdog(partition);
@@ -570,6 +572,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       if (!isArmed) {
         if (partition.state !== READY || partition.loading !== undefined || partition.deferredCode !== undefined) {
           if (partition.runningSince !== undefined) stopClocks(partition, left);
+          if (entered === 0n) own.isReady = false;
           const goesOn = waitInSlot(partition, startTsc);
           if (goesOn === undefined) break;
           resumeAt = goesOn;
@@ -711,7 +714,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       recordSlot(left, partition.index, slot.index, frame, startTsc, entered, left);
       if (error > lateLimit) {
         partition.lateSlots++;
-        recordLate(left, partition.index, slot.index, toNanos(error) as Nanos);
+        recordLate(left, partition.index, slot.index, toNanos(error));
       }
     } else recordWoken(left, partition.index, slot.index, frame, startTsc, entered, left);
     const end = own.frameTsc + slot.endTicks;
@@ -765,7 +768,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       // Time went by somewhere else: what is over is not caught up with.
       slot.overruns++;
       slot.partition.lateSlots++;
-      recordLate(now, slot.partition.index, slot.index, toNanos(now - startTsc) as Nanos);
+      recordLate(now, slot.partition.index, slot.index, toNanos(now - startTsc));
       return;
     }
     const prepareAt = frameTsc + slot.startTicks - switchLead - wakeLead;
@@ -822,8 +825,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       for (const { slots } of plans)
         for (const { partition, index, runs, errorMax, errorMin, overruns } of slots)
           if (runs > 0 && errorMin !== NEVER)
-            trace.record(EVENTS.slotWorst, partition.index, index, runs, toNanos(errorMax) as Nanos, toNanos(errorMin) as Nanos, overruns);
-      trace.record(EVENTS.systemCosts, LEADS.SWITCH as Nanos, LEADS.TIMER as Nanos, toNanos(parts.longestStretch()) as Nanos);
+            trace.record(EVENTS.slotWorst, partition.index, index, runs, toNanos(errorMax), toNanos(errorMin), overruns);
+      trace.record(EVENTS.systemCosts, LEADS.SWITCH, LEADS.TIMER, toNanos(parts.longestStretch()));
     },
   };
 }

@@ -104,6 +104,9 @@ export const INTERCEPT_2 = {
   XSETBV: bit(13),
 } as const;
 
+/** TLB_CONTROL: "Flush entire TLB (all entries, all ASIDs) on VMRUN", the one that every CPU has. */
+export const TLB_CONTROL_FLUSH_ALL = 1;
+
 export const V_INTR = {
   TPR: 0xff,
   IRQ: bit(8),
