@@ -115,7 +115,7 @@ interface Plan {
 /** Virtual ns, by which parts of the kernel's work are led. They are what `make bench` finds these to take, and a margin. */
 export const LEADS = {
   /** From the timer's interrupt in one slot to being ready for the next. */
-  SWITCH: 32_000n,
+  SWITCH: 42_000n,
   /** The same if the next slot was prepared before: PREPARE before the slot is left otherwise. */
   QUICK: 6_500n,
   PREPARE: 26_000n,
@@ -762,7 +762,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   /** Waits for the turn's slot and runs it; leaves it out if it is over. */
   function takeTurn(): void {
-    const { slot, frameTsc, startTsc } = turn;
+    const { slot, startTsc } = turn;
     const now = rdtsc();
     if (now > turn.leaveAt) {
       // Time went by somewhere else: what is over is not caught up with.
@@ -771,7 +771,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       recordLate(now, slot.partition.index, slot.index, toNanos(now - startTsc));
       return;
     }
-    const prepareAt = frameTsc + slot.startTicks - switchLead - wakeLead;
+    let prepareAt = startTsc - switchLead - wakeLead;
+    if (slot.partition.dueAt <= startTsc) prepareAt -= expireLead;
     if (now < prepareAt) idleUntil(prepareAt);
     runSlot();
   }
