@@ -67,6 +67,8 @@ export const SEGMENT_ATTRIBUTES = {
   TSS: 0x08b,
   /** The one bit of these that says 64-bit code. */
   LONG: bit(9),
+  /** The descriptor's D: addresses and operands of 32 bits, in code that is not 64-bit. */
+  DEFAULT_32: bit(10),
 } as const;
 
 export const INTERCEPT_1 = {
@@ -119,6 +121,7 @@ export const V_INTR = {
 /** EVENTINJ and EXITINTINFO, low 32 bits; the error code is in the high ones. */
 export const EVENT = {
   VECTOR: 0xff,
+  TYPE: 7 << 8,
   TYPE_INTERRUPT: 0 << 8,
   TYPE_NMI: 2 << 8,
   TYPE_EXCEPTION: 3 << 8,
