@@ -78,6 +78,21 @@ describe('clocks', () => {
   });
 });
 
+describe('the shortest interval', () => {
+  // Where the counter's low half changes its sign, and where it wraps: the engine is slower there, the comparison is not.
+  it.each([0, 0x7fff_0000, 0x8000_0000, 0xffff_0000])('of the HPET is under 5 us, and kept, with its counter at %i', async (counter) => {
+    const append = `test=timer clock=tsc timer=hpet count=300 counter=${counter}`;
+    const run = await boot({ bundle: BUNDLE, append, name: `time-shortest-${counter}` });
+    expect(run).toHold();
+    const figures = figuresOf(run);
+    expect(figures.get('timer.hpet.min_interval_ns')).toBeLessThan(5_000);
+    expect(figures.get('timer.hpet.lateness_min_ns')).toBeGreaterThanOrEqual(0);
+    expect(figures.get('timer.hpet.lateness_max_ns')).toBeLessThanOrEqual(210);
+    expect(figures.get('timer.hpet.min_interval_lateness_max_ns')).toBeLessThanOrEqual(210);
+    expect(figures.get('timer.hpet.wait_1s_lateness_ns')).toBeLessThanOrEqual(210);
+  });
+});
+
 describe('kernel timers', () => {
   it.each(['lapic', 'hpet', 'pit'] as const)('on the %s keep the beat of 1 ms', async (timer) => {
     const run = await boot({ bundle: BUNDLE, append: `test=beat clock=tsc timer=${timer} count=200`, name: `time-beat-${timer}` });

@@ -71,7 +71,7 @@ function hpetTimer(machine: Machine, period: Nanos): PeriodicTimer | undefined {
       line.enable();
       const counter = hpet.counterLow();
       const stamp = shims.accessTsc();
-      next = (counter + step) >>> 0;
+      next = (counter + step) | 0;
       hpet.armOneShot(next, ownInput ?? 'legacy');
       return stamp;
     },
@@ -80,7 +80,7 @@ function hpetTimer(machine: Machine, period: Nanos): PeriodicTimer | undefined {
     continue: () => {
       // A deadline that was passed before it was written may never come: the next one then.
       do {
-        next = (next + step) >>> 0;
+        next = (next + step) | 0;
         hpet.moveOneShot(next);
       } while (hpet.hasPassed(next));
     },

@@ -37,8 +37,8 @@ const LEAD_RUNS = 16;
 const LEAD_MARGIN = 40;
 /** Largest number that the engine has as an integer. */
 const INTEGER_MAX = 0x7fff_ffff;
-/** Of arming: a counter whose reading is above 2^31 is no integer to the engine, which takes longer then. */
-const SLOWER = 1.15;
+/** Of arming: one may take so much longer than those that were measured. */
+const SLOWER = 1.03;
 /** An interval as most are. */
 const NEAR = millis(1);
 /** No clock shows more. */
@@ -140,9 +140,8 @@ export function createHwTimer(parts: HwTimerParts): ConnectedHwTimer {
   const sinceReading = (): number => toNanos(oneShot.startTsc() - clock.readingTsc());
   let shortest = INTEGER_MAX;
   let shortestLater = INTEGER_MAX;
+  let longestStart = 0;
   let longestArm = 0;
-  const shortestRun = minTicks * nanosPerTick;
-  const { max } = Math;
   oneShot.date(true);
   prepare();
   prepared = true;
@@ -152,10 +151,17 @@ export function createHwTimer(parts: HwTimerParts): ConnectedHwTimer {
     const later = sinceReading();
     if (later < shortestLater) shortestLater = later;
 
-    arm(instant(now() + NEAR));
+    const when = instant(now() + NEAR);
+    const called = clock.readingTsc();
+    arm(when);
     const sooner = sinceReading();
     if (sooner < shortest) shortest = sooner;
-
+    // The first runs are not like the later ones.
+    const starts = toNanos(oneShot.startTsc() - called);
+    if (run > 1 && starts > longestStart) longestStart = starts;
+  }
+  oneShot.date(false);
+  for (let run = 0; run < LEAD_RUNS; run++) {
     // As a caller does it: read the clock, arm, take interrupts. These are open about half way from one reading to the next.
     const when = instant(now() + NEAR);
     const called = clock.readingTsc();
@@ -165,16 +171,13 @@ export function createHwTimer(parts: HwTimerParts): ConnectedHwTimer {
     const polled = clock.readingTsc();
     poll();
     now();
-    // Meanwhile the shortest run of the hardware goes by too, if it was started by then.
-    const takes = max(
-      toNanos(polled - called) - toNanos(clock.readingTsc() - polled) / 2,
-      toNanos(oneShot.startTsc() - called) + shortestRun,
-    );
-    // The first runs are not like the later ones.
+    const takes = toNanos(polled - called) - toNanos(clock.readingTsc() - polled) / 2;
     if (run > 1 && takes > longestArm) longestArm = takes;
   }
   disarm();
-  oneShot.date(false);
+  // By a caller who reads the clock, arms, and takes interrupts; meanwhile the shortest run of the hardware goes by too.
+  const withRun = longestStart + minTicks * nanosPerTick;
+  const keeps = longestArm > withRun ? longestArm : withRun;
   lead = shortest > LEAD_MARGIN ? shortest - LEAD_MARGIN : 0;
   laterLead = shortestLater > LEAD_MARGIN ? shortestLater - LEAD_MARGIN : 0;
 
@@ -182,8 +185,7 @@ export function createHwTimer(parts: HwTimerParts): ConnectedHwTimer {
     name: oneShot.name,
     frequency,
     lead: nanos(BigInt(lead)),
-    // By a caller who reads the clock, arms, and takes interrupts.
-    minInterval: nanos(BigInt(Math.ceil(longestArm * SLOWER + 2 * nanosPerTick))),
+    minInterval: nanos(BigInt(Math.ceil(keeps * SLOWER + 2 * nanosPerTick))),
     maxInterval,
     arm,
     disarm,

@@ -68,13 +68,13 @@ export function hpetOneShot(hpet: Hpet, input: number | 'legacy', accessTsc: () 
 
   // A comparator has to be ahead of the counter when it is written: by what two readings with a write between them take, less what
   // two readings take.
-  hpet.armOneShot((counterLow() + FAR) >>> 0, input);
+  hpet.armOneShot((counterLow() + FAR) | 0, input);
   let needed = 1;
   for (let run = 0; run < NEEDED_RUNS; run++) {
     const before = counterLow();
     const again = counterLow();
-    moveOneShot((again + FAR) >>> 0);
-    const took = ((counterLow() - again) >>> 0) - ((again - before) >>> 0) + 1;
+    moveOneShot((again + FAR) | 0);
+    const took = ((counterLow() - again) | 0) - ((again - before) | 0) + 1;
     // The first run is not like the later ones.
     if (run > 0 && took > needed) needed = took;
   }
@@ -85,18 +85,18 @@ export function hpetOneShot(hpet: Hpet, input: number | 'legacy', accessTsc: () 
     frequency: hpet.frequency,
     minTicks: needed,
     maxTicks: 0x7fff_fff0,
-    prepare: () => hpet.armOneShot((counterLow() + FAR) >>> 0, input),
+    prepare: () => hpet.armOneShot((counterLow() + FAR) | 0, input),
     start: (ticks) => {
       const now = counterLow();
       if (isDated) start = accessTsc();
       // The reading is the tick that has begun: one more, so that the match is never before its time.
-      let at = (now + ticks + 1) >>> 0;
+      let at = (now + ticks + 1) | 0;
       moveOneShot(at);
       // A comparator that was passed before it was written matches after a wrap only: twice as far ahead as this took, until it is not.
       // One that has matched meanwhile looks the same; that costs an interrupt which finds nothing due.
       while (((counterLow() - at) | 0) >= 0) {
         const later = counterLow();
-        at = (later + ((later - now) >>> 0) * 2) >>> 0;
+        at = (later + ((later - now) >>> 0) * 2) | 0;
         moveOneShot(at);
       }
     },

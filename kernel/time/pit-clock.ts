@@ -69,8 +69,10 @@ export function createPitClock({ pit, isRequested, accessTsc, tscFrequency, epoc
       reading = accessTsc();
       // The data sheet has the interrupt rise with the reload, QEMU a clock later: a counter that has just reloaded tells nothing.
       if (count === reload) continue;
-      // Requested meanwhile: the place may be the one before the reload.
-      if (!wasRequested && isRequested()) continue;
+      // Requested meanwhile: the place may be the one before the reload. Asked in any case: from the reading on, all readings take equally
+      // long, so that a timer can allow for it.
+      const isNowRequested = isRequested();
+      if (isNowRequested && !wasRequested) continue;
       const place = reload - count;
       const least = wasRequested ? over + reload : over;
       let now = last - (last % reload) + place;
