@@ -182,6 +182,49 @@ describe('the rules', () => {
   });
 });
 
+describe('frequencies that CPUID tells', () => {
+  const told = (run: BootedRun): string[] =>
+    run
+      .of('calibration.agreement', ({ first, second }) => `${first} ${second}`.includes('CPUID'))
+      .map(({ fields: { counter, first, second, verdict } }) => `${counter}: ${first}, ${second}: ${verdict}`);
+  const known = (run: BootedRun, clock: string) => run.of('machine.frequency', (fields) => fields.clock === clock)[0]!.fields;
+  const lie = (name: string): Promise<BootedRun> => boot({ bundle: BUNDLE, append: `test=none lie=${name}`, name: `time-lie-${name}` });
+
+  it('are none under TCG: QEMU makes the hypervisor leaf 4000_0010h for KVM only, whatever its options ask for', async () => {
+    const cpu = 'EPYC,+invtsc,vmware-cpuid-freq=on,tsc-frequency=1000000000';
+    const run = await boot({ cpu, append: 'run=nothing', name: 'time-cpuid-freq' });
+    expect(run).toHold();
+    expect(told(run)).toEqual([]);
+    expect(known(run, 'tsc')).toMatchObject({ provenance: 'measured', source: 'tsc against hpet' });
+  });
+
+  it('confirm the measured ones, which are the more certain than whole kilohertz', async () => {
+    const run = await lie('cpuid-right');
+    expect(run).toHold();
+    expect(told(run)).toEqual(['tsc: CPUID 40000010h, tsc against hpet: agree', 'lapic: lapic against tsc, CPUID 40000010h: agree']);
+    expect(known(run, 'tsc')).toMatchObject({ provenance: 'measured', numerator: 1_000_000_000n });
+    expect(run.of('warning')).toEqual([]);
+  });
+
+  it('are told to be wrong, and not used, if two references say so', async () => {
+    const run = await lie('cpuid-wrong');
+    expect(run).toHold();
+    expect(told(run)[0]).toBe('tsc: CPUID 40000010h, tsc against hpet: disagree');
+    expect(known(run, 'tsc').numerator).toBe(1_000_000_000n);
+    expect(run.of('warning').map(({ fields }) => fields.message)).toEqual([
+      'CPUID 40000010h tells a frequency of the tsc that is not the measured one',
+    ]);
+  });
+
+  it('are used where they are exact; one that only the TSC contradicts is uncertain', async () => {
+    const run = await lie('cpuid-intel');
+    expect(run).toHold();
+    expect(told(run)).toEqual(['tsc: CPUID 15h, tsc against hpet: agree', 'lapic: lapic against tsc, CPUID 15h: disagree']);
+    expect(known(run, 'tsc')).toMatchObject({ provenance: 'enumerated', source: 'CPUID 15h', numerator: 1_000_000_000n });
+    expect(known(run, 'lapic')['uncertainty-ppb']).toBeGreaterThan(900_000_000);
+  });
+});
+
 describe('devices that lie', () => {
   const lie = (name: string): Promise<BootedRun> => boot({ bundle: BUNDLE, append: `test=watch lie=${name}`, name: `time-lie-${name}` });
   const FAULT = 2_000_000_000n;

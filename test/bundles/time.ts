@@ -31,6 +31,13 @@ function startHpetAt(shims: Shims, count: number): void {
   shims.mmioWrite32(HPET_COUNTER, count);
 }
 
+/** A hypervisor that tells frequencies, rightly and wrongly, and a processor whose crystal is not what its local APIC counts. */
+const CPUID_LIES: Readonly<Record<string, Readonly<Record<number, [number, number, number, number]>>>> = {
+  'cpuid-right': { 0x4000_0000: [0x4000_0010, 0, 0, 0], 0x4000_0010: [1_000_000, 1_000_000, 0, 0] },
+  'cpuid-wrong': { 0x4000_0000: [0x4000_0010, 0, 0, 0], 0x4000_0010: [2_000_000, 1_000_000, 0, 0] },
+  'cpuid-intel': { 0: [0x15, 0x756e_6547, 0x6c65_746e, 0x4965_6e69], 0x15: [1, 40, 25_000_000, 0] },
+};
+
 /** Shims that lie from `from` (TSC) on. */
 function lying(shims: Shims, lie: string | undefined, from: bigint): Shims {
   const bent = { ...shims };
@@ -38,6 +45,10 @@ function lying(shims: Shims, lie: string | undefined, from: bigint): Shims {
   if (lie === 'tsc-fast') bent.rdtsc = () => ((tsc) => tsc + since(tsc) / 1000n)(shims.rdtsc());
   if (lie === 'tsc-step') bent.rdtsc = () => ((tsc) => (tsc > from ? tsc + 5_000_000n : tsc))(shims.rdtsc());
   if (lie === 'tsc-stops') bent.rdtsc = () => ((tsc) => (tsc > from ? from : tsc))(shims.rdtsc());
+  if (lie?.startsWith('cpuid-')) {
+    const leaves = CPUID_LIES[lie]!;
+    bent.cpuid = (leaf, subleaf) => leaves[leaf] ?? shims.cpuid(leaf, subleaf);
+  }
   if (lie === 'hpet-slow') {
     // From the start: what is measured against it is wrong.
     bent.mmioReader64 = (address) => {
