@@ -14,7 +14,7 @@ import { PIT_BASE, probePit, type Pit } from './drivers/pit-8254.ts';
 import { probePmTimer, type PmTimer } from './drivers/pm-timer.ts';
 import { COM1, probeUart, type Uart } from './drivers/uart-16550.ts';
 import { createMmio, type Mmio } from './hw/mmio.ts';
-import { createMsr } from './hw/msr.ts';
+import { createMsr, type Msr } from './hw/msr.ts';
 import { createPorts } from './hw/ports.ts';
 import type { Shims } from './hw/shims.ts';
 import { createDispatcher, type Dispatcher, type IdleWay } from './interrupts/dispatcher.ts';
@@ -25,7 +25,7 @@ import { PIT } from './regs/i8254.ts';
 import { PIC } from './regs/i8259a.ts';
 import { IOAPIC } from './regs/i82093aa.ts';
 import { HPET } from './regs/ia-pc-hpet.ts';
-import { APIC_BASE, APIC_BASE_MSR, LAPIC } from './regs/local-apic.ts';
+import { APIC_BASE, APIC_BASE_MSR, LAPIC, TSC_DEADLINE_MSR } from './regs/local-apic.ts';
 import { UART } from './regs/pc16550d.ts';
 import { judge, judgeWithEnumerated } from './time/agreement.ts';
 import { measureByTsc, measureTsc, type ReferenceCounter } from './time/calibration.ts';
@@ -53,7 +53,10 @@ export interface Machine {
   readonly dispatcher: Dispatcher;
   readonly router: Router;
   readonly tscFrequency: Frequency;
+  /** Of the timer with divisor 1. */
   readonly localApicFrequency: Frequency | undefined;
+  /** TSC-deadline mode of the local APIC's timer: its register, where CPUID offers it. */
+  readonly tscDeadline: Msr | undefined;
   /** Whether the TSC goes on in HLT. Not tested where the CPU is never halted. */
   readonly tscInHalt: 'runs' | 'stops' | 'untested';
   /** CPUs that ACPI tells of; the kernel runs on the first. */
@@ -358,6 +361,7 @@ export function findMachine(shims: Shims, trace: Trace, uart: Uart | undefined, 
     router,
     tscFrequency,
     localApicFrequency,
+    tscDeadline: localApic && known && cpu.hasTscDeadline ? createMsr(shims, TSC_DEADLINE_MSR) : undefined,
     tscInHalt,
     cpus,
     now: () => toInstant(shims.rdtsc()),

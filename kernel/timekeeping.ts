@@ -7,13 +7,14 @@ import type { InterruptHandler } from './interrupts/dispatcher.ts';
 import type { InterruptLine } from './interrupts/router.ts';
 import { VECTOR } from './interrupts/vectors.ts';
 import type { Machine } from './machine.ts';
+import type { Divisor } from './regs/local-apic.ts';
 import { createClockWatch } from './time/clock-watch.ts';
 import { createCounterClock } from './time/counter-clock.ts';
 import { hertz } from './time/frequency.ts';
 import type { ClockName, HwClock } from './time/hw-clock.ts';
 import { createHwTimer, type ExpiryHandler, type HwTimer, type TimerName } from './time/hw-timer.ts';
 import { createKernelTimers, type KernelTimers } from './time/kernel-timers.ts';
-import { hpetOneShot, localApicOneShot, pitOneShot, type OneShot } from './time/one-shot.ts';
+import { hpetOneShot, localApicOneShot, pitOneShot, tscDeadlineOneShot, type OneShot } from './time/one-shot.ts';
 import { createPitClock } from './time/pit-clock.ts';
 import { selectTime, type TimeFacts, type Wish } from './time/selection.ts';
 import { instant, micros, millis, nanos } from './time/units.ts';
@@ -123,45 +124,56 @@ interface TimerParts {
   connect(handler: InterruptHandler, attempt: number): InterruptLine | undefined;
 }
 
-function timerParts(machine: Machine, name: TimerName): TimerParts {
-  const { shims, pit, hpet, localApic, localApicFrequency, router, dispatcher } = machine;
-  const { accessTsc } = shims;
+/** @param divisor of the local APIC's count; for tests, chosen by its frequency otherwise, and TSC-deadline mode goes before it */
+function timerParts(machine: Machine, name: TimerName, divisor?: Divisor): TimerParts {
+  const { shims, pit, hpet, localApic, localApicFrequency, tscDeadline, tscFrequency, router, dispatcher } = machine;
   switch (name) {
     case 'pit':
       return {
-        oneShot: pitOneShot(pit!, accessTsc),
+        oneShot: pitOneShot(pit!, shims),
         connect: (handler, attempt) => router.connectIsa(PIT_IRQ, handler, attempt),
       };
     case 'hpet': {
       const own = ownInput(machine);
       return {
-        oneShot: hpetOneShot(hpet!, own ?? 'legacy', accessTsc),
+        oneShot: hpetOneShot(hpet!, own ?? 'legacy', shims),
         connect: (handler, attempt) =>
           own === undefined ? router.connectIsa(PIT_IRQ, handler, attempt) : attempt === 0 ? router.connectGsi(own, handler) : undefined,
       };
     }
-    case 'lapic':
+    case 'lapic': {
+      const byDeadline =
+        tscDeadline && divisor === undefined
+          ? tscDeadlineOneShot(localApic!, tscDeadline, tscFrequency, VECTOR.LOCAL_TIMER, shims.rdtsc)
+          : undefined;
       return {
-        oneShot: localApicOneShot(localApic!, localApicFrequency!, VECTOR.LOCAL_TIMER, accessTsc),
+        oneShot: byDeadline ?? localApicOneShot(localApic!, localApicFrequency!, VECTOR.LOCAL_TIMER, shims, divisor),
         connect: (handler, attempt) => {
           if (attempt > 0) return undefined;
           dispatcher.setHandler(VECTOR.LOCAL_TIMER, handler, localApic!.endOfInterrupt);
           return {
             vector: VECTOR.LOCAL_TIMER,
-            route: 'local vector table',
+            route: byDeadline ? 'local vector table, TSC deadline' : 'local vector table',
             enable: () => undefined,
             isRequested: () => localApic!.isRequested(VECTOR.LOCAL_TIMER),
             disconnect: () => dispatcher.removeHandler(VECTOR.LOCAL_TIMER),
           };
         },
       };
+    }
   }
 }
 
 /** A timer that this machine has, seen to interrupt. @throws Error if its interrupt arrives nowhere */
-export function createTimer(machine: Machine, name: TimerName, clock: HwClock, onExpire: ExpiryHandler): HwTimer & { stop(): void } {
+export function createTimer(
+  machine: Machine,
+  name: TimerName,
+  clock: HwClock,
+  onExpire: ExpiryHandler,
+  divisor?: Divisor,
+): HwTimer & { stop(): void } {
   const { trace, tscFrequency, dispatcher } = machine;
-  const { oneShot, connect } = timerParts(machine, name);
+  const { oneShot, connect } = timerParts(machine, name, divisor);
   let isProven = false;
   const timer = createHwTimer({
     clock,

@@ -93,6 +93,37 @@ describe('the shortest interval', () => {
   });
 });
 
+describe('the local APIC’s timer', () => {
+  it.each([2, 4, 8, 16, 32, 64, 128])('counts by %i where it is told to, and is late by its tick', async (divisor) => {
+    const append = `test=timer clock=tsc timer=lapic count=200 longest=10 divisor=${divisor}`;
+    const run = await boot({ bundle: BUNDLE, append, name: `time-divisor-${divisor}` });
+    expect(run).toHold();
+    const figures = figuresOf(run);
+    const [bounds] = run.of('time.timer');
+    // 31 bits.
+    expect(Number(bounds!.fields.max) / 2 ** 31).toBeCloseTo(divisor, 3);
+    for (const what of ['lateness_max_ns', 'wait_1s_lateness_ns', 'wait_10s_lateness_ns', 'min_interval_lateness_max_ns']) {
+      expect(figures.get(`timer.lapic.${what}`), what).toBeGreaterThanOrEqual(0);
+      expect(figures.get(`timer.lapic.${what}`), what).toBeLessThanOrEqual(divisor + 200);
+    }
+    expect(figures.get('timer.lapic.lateness_min_ns')).toBeGreaterThanOrEqual(0);
+  });
+
+  it('is in TSC-deadline mode where CPUID offers it, and never early', async () => {
+    const append = 'test=timer clock=tsc timer=lapic count=200 longest=10 lie=tsc-deadline';
+    const run = await boot({ bundle: BUNDLE, append, name: 'time-tsc-deadline' });
+    expect(run).toHold();
+    expect(run.of('time.timer')[0]!.fields.route).toBe('local vector table, TSC deadline');
+    const figures = figuresOf(run);
+    expect(figures.get('timer.lapic.lateness_min_ns')).toBeGreaterThanOrEqual(0);
+    // What the emulation of the register takes, on top.
+    for (const what of ['lateness_max_ns', 'wait_1s_lateness_ns', 'wait_10s_lateness_ns'])
+      expect(figures.get(`timer.lapic.${what}`), what).toBeLessThan(5_000);
+    const without = await boot({ bundle: BUNDLE, append: append.replace('lie=tsc-deadline', ''), name: 'time-no-tsc-deadline' });
+    expect(without.of('time.timer')[0]!.fields.route).toBe('local vector table');
+  });
+});
+
 describe('kernel timers', () => {
   it.each(['lapic', 'hpet', 'pit'] as const)('on the %s keep the beat of 1 ms', async (timer) => {
     const run = await boot({ bundle: BUNDLE, append: `test=beat clock=tsc timer=${timer} count=200`, name: `time-beat-${timer}` });

@@ -1,13 +1,13 @@
-import { ticksToNanos, type Frequency } from './frequency.ts';
+import { reducedPerNano, ticksToNanos, type Frequency } from './frequency.ts';
 import type { HwClock } from './hw-clock.ts';
 import type { OneShot } from './one-shot.ts';
-import { instant, millis, nanos, NANOS_PER_SECOND, ticks, type Instant, type Nanos } from './units.ts';
+import { instant, millis, nanos, ticks, type Instant, type Nanos } from './units.ts';
 
 export type TimerName = 'pit' | 'hpet' | 'lapic';
 
 /**
- * A hardware timer: one deadline, one interrupt. The contract; each sentence has a case in
- * hw-timer.test.ts on a fake, and the first, third to fifth in test/timers.test.ts on QEMU's devices:
+ * A hardware timer: one deadline, one interrupt. The contract; each sentence has a case in hw-timer.test.ts that runs on fakes of
+ * every timer in every mode, and the first, third to fifth in test/timers.test.ts on QEMU's devices:
  *
  * - It expires at its deadline or later, never earlier (by the clock it was created with).
  * - It is disarmed when the handler runs; the handler may arm it again.
@@ -39,6 +39,7 @@ const LEAD_MARGIN = 40;
 const INTEGER_MAX = 0x7fff_ffff;
 /** Of arming: one may take so much longer than those that were measured. */
 const SLOWER = 1.03;
+const NEAR_MOST = 0x7fff_ffffn;
 /** An interval as most are. */
 const NEAR = millis(1);
 /** No clock shows more. */
@@ -75,33 +76,29 @@ export function createHwTimer(parts: HwTimerParts): ConnectedHwTimer {
   // The engine looks a global up at each use.
   const toNumber = Number;
   const maxInterval = ticksToNanos(frequency, ticks(BigInt(maxTicks - 1)));
-  const longest = toNumber(maxInterval);
-  // The engine computes with integers of 31 bits at once, and takes up to a microsecond longer where one of two numbers is not one:
-  // a nearer deadline goes the quick way, which is all integers where a tick is a whole number of nanoseconds.
-  const near = longest < INTEGER_MAX ? longest : INTEGER_MAX;
-  const nanosPerTick = (toNumber(frequency.denominator) * toNumber(NANOS_PER_SECOND)) / toNumber(frequency.numerator);
-  let lead = 0;
-  let laterLead = 0;
+  // Bigints throughout: numbers would be integers to the engine in one case and fractions in the next, which takes it up to a microsecond
+  // longer, and the lead has to be the same in all cases.
+  const { multiply, divide } = reducedPerNano(frequency);
+  /** A nearer deadline takes one run, which is so short that the two frequencies, known to some parts in a billion, differ by nanoseconds. */
+  const near = maxInterval < NEAR_MOST ? maxInterval : NEAR_MOST;
+  let lead = 0n;
+  let laterLead = 0n;
   let deadline = instant(0n);
   let armed = false;
   let prepared = false;
 
   /** From an interrupt, or beyond the near. */
   function program(): void {
-    const remaining = toNumber(deadline - now()) - laterLead;
-    if (remaining <= 0) start(minTicks);
-    else if (remaining <= near) start(inTicks(remaining));
-    else {
-      // The last run is kept short: the two frequencies are known to some parts in a billion, which are nanoseconds in a second.
-      const run = remaining - near / 2;
-      start(((run < longest ? run : longest) / nanosPerTick) >>> 0);
+    const remaining = deadline - now() - laterLead;
+    if (remaining <= 0n) start(minTicks);
+    else if (remaining <= near) {
+      // The whole ticks and one more: rounded up.
+      const count = toNumber((remaining * multiply) / divide) + 1;
+      start(count > minTicks ? count : minTicks);
+    } else {
+      const run = remaining - near / 2n;
+      start(toNumber(((run < maxInterval ? run : maxInterval) * multiply) / divide));
     }
-  }
-
-  /** The whole ticks and one more: rounded up, without a call of Math.ceil. A count has 31 bits at most. */
-  function inTicks(interval: number): number {
-    const count = (interval / nanosPerTick + 1) >>> 0;
-    return count > minTicks ? count : minTicks;
   }
 
   function arm(when: Instant): void {
@@ -111,9 +108,9 @@ export function createHwTimer(parts: HwTimerParts): ConnectedHwTimer {
       prepared = true;
     }
     // As in `program`, without its calls and checks: the shortest interval is what this takes.
-    const remaining = toNumber(when - now()) - lead;
-    if (remaining > 0 && remaining <= near) {
-      const count = (remaining / nanosPerTick + 1) >>> 0;
+    const remaining = when - now() - lead;
+    if (remaining > 0n && remaining <= near) {
+      const count = toNumber((remaining * multiply) / divide) + 1;
       start(count > minTicks ? count : minTicks);
       deadline = when;
       armed = true;
@@ -135,6 +132,7 @@ export function createHwTimer(parts: HwTimerParts): ConnectedHwTimer {
     stop();
   }
 
+  const nanosPerTick = toNumber(divide) / toNumber(multiply);
   const toNanos = (tsc: bigint): number => Number(ticksToNanos(tscFrequency, ticks(tsc)));
   /** From the last reading of the clock to the start that followed. */
   const sinceReading = (): number => toNanos(oneShot.startTsc() - clock.readingTsc());
@@ -178,13 +176,14 @@ export function createHwTimer(parts: HwTimerParts): ConnectedHwTimer {
   // By a caller who reads the clock, arms, and takes interrupts; meanwhile the shortest run of the hardware goes by too.
   const withRun = longestStart + minTicks * nanosPerTick;
   const keeps = longestArm > withRun ? longestArm : withRun;
-  lead = shortest > LEAD_MARGIN ? shortest - LEAD_MARGIN : 0;
-  laterLead = shortestLater > LEAD_MARGIN ? shortestLater - LEAD_MARGIN : 0;
+  const withMargin = (measured: number): bigint => BigInt(measured > LEAD_MARGIN ? measured - LEAD_MARGIN : 0);
+  lead = withMargin(shortest);
+  laterLead = withMargin(shortestLater);
 
   return {
     name: oneShot.name,
     frequency,
-    lead: nanos(BigInt(lead)),
+    lead: nanos(lead),
     minInterval: nanos(BigInt(Math.ceil(keeps * SLOWER + 2 * nanosPerTick))),
     maxInterval,
     arm,
