@@ -251,8 +251,11 @@ export function createTimekeeping(machine: Machine, wish: Wish): TimekeepingResu
     createClockWatch({
       clock,
       against: createClock(machine, against),
-      onVerdict: ({ verdict, which, offset, ratePpb }) =>
-        trace.record(EVENTS.clockWatch, which, which === clock.name ? against : clock.name, verdict, offset, ratePpb),
+      onVerdict: ({ verdict, which, offset, ratePpb }) => {
+        const other = which === clock.name ? against : clock.name;
+        if (verdict === 'agree') trace.record(EVENTS.clockAgrees, which, other, offset, ratePpb);
+        else trace.record(EVENTS.clockWatch, which, other, verdict, offset, ratePpb);
+      },
     });
   // Also keeps a narrow counter from wrapping unseen.
   const beat = watch ? watch.interval : nanos(clock.reach / 4n);

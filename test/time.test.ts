@@ -270,8 +270,11 @@ describe('devices that lie', () => {
     expect(run).toHold();
     const [first] = run.of('clock.watch');
     expect(first?.fields).toMatchObject({ verdict, clock: which });
+    expect(Number.isFinite(first!.fields['rate-ppb'])).toBe(true);
     expect(first!.at - FAULT < 1_000_000_000n).toBe(true);
-    if (verdict === 'step') expect(run.of('clock.watch')).toHaveLength(1);
+    // What lasts is told once.
+    expect(run.of('clock.watch')).toHaveLength(1);
+    expect(run.of('clock.agrees')).toEqual([]);
   });
 
   it('nothing is found where nobody lies', async () => {
