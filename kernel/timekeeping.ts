@@ -28,6 +28,11 @@ export interface Timekeeping {
   wait(): void;
   /** The clock's instant of a TSC value, by which deadlines and stamps of interrupts are compared. */
   toInstant(tsc: bigint): bigint;
+  /**
+   * Switches it off: timers are cancelled, the hardware is disarmed, its interrupts are disconnected and what it took (IRQ 0) is given back. The
+   * clock stands, if it needed an interrupt. Not to be called from a callback, which the dispatcher still has to come back to.
+   */
+  stop(): void;
 }
 
 export type TimekeepingResult =
@@ -242,21 +247,28 @@ export function createTimekeeping(machine: Machine, wish: Wish): TimekeepingResu
 
   const clock = createClock(machine, selection.clock.name);
   const origin = clock.now() - machine.toInstant(clock.readingTsc());
+  let stopTimer = (): void => undefined;
   const timers = createKernelTimers({
     clock,
-    createHwTimer: (onExpire) => createTimer(machine, selection.timer.name, clock, onExpire),
+    createHwTimer: (onExpire) => {
+      const timer = createTimer(machine, selection.timer.name, clock, onExpire);
+      stopTimer = timer.stop;
+      return timer;
+    },
   });
+  const other = against && createClock(machine, against);
   const watch =
-    against &&
+    other &&
     createClockWatch({
       clock,
-      against: createClock(machine, against),
+      against: other,
       onVerdict: ({ verdict, which, offset, ratePpb }) => {
-        const other = which === clock.name ? against : clock.name;
-        if (verdict === 'agree') trace.record(EVENTS.clockAgrees, which, other, offset, ratePpb);
-        else trace.record(EVENTS.clockWatch, which, other, verdict, offset, ratePpb);
+        const by = which === clock.name ? other.name : clock.name;
+        if (verdict === 'agree') trace.record(EVENTS.clockAgrees, which, by, offset, ratePpb);
+        else trace.record(EVENTS.clockWatch, which, by, verdict, offset, ratePpb);
       },
     });
+  let isStopped = false;
   // Also keeps a narrow counter from wrapping unseen.
   const beat = watch ? watch.interval : nanos(clock.reach / 4n);
   if (watch || (clock.width < 64 && clock.name !== 'pit'))
@@ -274,6 +286,14 @@ export function createTimekeeping(machine: Machine, wish: Wish): TimekeepingResu
           }
         : dispatcher.waitAndDispatch,
       toInstant: (tsc) => machine.toInstant(tsc) + origin,
+      stop: () => {
+        if (isStopped) return;
+        isStopped = true;
+        timers.stop();
+        stopTimer();
+        other?.stop();
+        clock.stop();
+      },
     },
   };
 }

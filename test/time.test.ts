@@ -135,6 +135,24 @@ describe('kernel timers', () => {
   });
 });
 
+describe('time that is switched off', () => {
+  it.each(['pc', 'q35', 'microvm'] as const)('on %s leaves nothing to come, and the hardware to the next', async (machine) => {
+    const run = await boot({ bundle: BUNDLE, machine, append: 'test=stop', name: `time-stop-${machine}` });
+    expect(run).toHold();
+    const figures = figuresOf(run);
+    const pairs = [...figures.keys()].filter((name) => name.endsWith('.runs_after'));
+    expect(pairs.length).toBeGreaterThanOrEqual(machine === 'microvm' ? 3 : 10);
+    for (const name of pairs) {
+      expect(figures.get(name), name).toBe(0);
+      expect(figures.get(name.replace('runs_after', 'refused')), name).toBe(1);
+    }
+    expect(run.of('interrupt.unexpected')).toEqual([]);
+    // A microvm's ACPI tells a wrong input for the PIT; another one is found each time.
+    expect(run.of('warning', ({ message }) => machine !== 'microvm' || !message.startsWith('I/O APIC input 0'))).toEqual([]);
+    expect(run.of('clock.watch')).toEqual([]);
+  });
+});
+
 describe('uses of time', () => {
   it.each(['pc', 'q35'] as const)('on %s: intervals of RTC interrupts, an output signal, absolute time', async (machine) => {
     const run = await boot({ bundle: BUNDLE, machine, append: 'test=events', name: `time-events-${machine}` });

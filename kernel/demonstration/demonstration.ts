@@ -42,6 +42,7 @@ export function runDemonstration(machine: Machine, { count, clock, timer }: Demo
   if (!created.ok) return [...created.problems];
   compareClocks(machine, created.timekeeping);
   measureLateness(machine, created.timekeeping);
+  created.timekeeping.stop();
   return [];
 }
 

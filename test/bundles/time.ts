@@ -109,6 +109,8 @@ export function main(real: Shims): void {
 
   if (test === 'pairs') {
     testPairs(machine, random, report);
+  } else if (test === 'stop') {
+    testStop(machine, report);
   } else if (test === 'clocks') {
     testClocks(machine, count, report);
   } else if (test === 'timer') {
@@ -206,6 +208,38 @@ function testPairs(machine: Machine, random: ReturnType<typeof createRandom>, re
       trace.record(EVENTS.timerLateness, timerName, 21, nanos(BigInt(min)), nanos(BigInt(max)), 0);
       report(`pair.${clockName}.${timerName}.min`, min);
       report(`pair.${clockName}.${timerName}.max`, max);
+      trace.flush();
+    }
+  }
+}
+
+/** Time after time in one boot, of each pair: what is armed when it is stopped must not come, and the hardware must be free for the next. */
+function testStop(machine: Machine, report: Report): void {
+  const facts = timeFacts(machine);
+  const { dispatcher, now, trace } = machine;
+  for (const clock of CLOCKS) {
+    for (const timer of TIMER_NAMES) {
+      const created = selectTime(facts, { clock, timer }).ok ? createTimekeeping(machine, { clock, timer }) : undefined;
+      if (!created?.ok) continue;
+      const { timers, wait, stop, clock: used } = created.timekeeping;
+      let runs = 0;
+      timers.armPeriodic(instant(used.now() + millis(2)), millis(2), () => runs++);
+      timers.armOneShot(instant(used.now() + millis(11)), () => runs++);
+      while (runs < 3) wait();
+      // One that has come but is not handled yet, by the time that it is stopped.
+      timers.armOneShot(instant(used.now()), () => runs++);
+      const atStop = runs;
+      stop();
+      stop();
+      for (const end = now() + millis(30); now() < end;) dispatcher.pollAndDispatch();
+      let refused = 0;
+      try {
+        timers.armOneShot(instant(now() + millis(1)), () => runs++);
+      } catch {
+        refused = 1;
+      }
+      report(`stop.${clock}.${timer}.runs_after`, runs - atStop, 'runs');
+      report(`stop.${clock}.${timer}.refused`, refused, '');
       trace.flush();
     }
   }
