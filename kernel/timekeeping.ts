@@ -160,7 +160,7 @@ function timerParts(machine: Machine, name: TimerName, divisor?: Divisor): Timer
             vector: VECTOR.LOCAL_TIMER,
             route: byDeadline ? 'local vector table, TSC deadline' : 'local vector table',
             enable: () => undefined,
-            isRequested: () => localApic!.isRequested(VECTOR.LOCAL_TIMER),
+            isRequested: localApic!.requestOf(VECTOR.LOCAL_TIMER),
             disconnect: () => dispatcher.removeHandler(VECTOR.LOCAL_TIMER),
           };
         },

@@ -103,7 +103,7 @@ function localApicTimer(machine: Machine, period: Nanos): PeriodicTimer | undefi
         vector: VECTOR.LOCAL_TIMER,
         route: 'local vector table',
         enable: () => undefined,
-        isRequested: () => localApic.isRequested(VECTOR.LOCAL_TIMER),
+        isRequested: localApic.requestOf(VECTOR.LOCAL_TIMER),
         disconnect: () => dispatcher.removeHandler(VECTOR.LOCAL_TIMER),
       };
     },

@@ -64,6 +64,22 @@ describe('interrupts', () => {
     expect(device.endsOfInterrupt()).toBe(1);
   });
 
+  it.each([
+    [0x20, 1, 0x0],
+    [0x3f, 1, 0x1f],
+    [0xe0, 7, 0x0],
+    [0xff, 7, 0x1f],
+  ])('of vector %i are requested when its bit is set in the IRR, and no other', (vector, bank, bit) => {
+    const { device, localApic } = createPc();
+    const isRequested = localApic.requestOf(vector);
+    expect(isRequested()).toBe(false);
+    const register = LAPIC.IRR + bank * LAPIC.BANK_STRIDE;
+    device.write32!(register, (0xffff_ffff ^ (1 << bit)) >>> 0);
+    expect(isRequested()).toBe(false);
+    device.write32!(register, (1 << bit) >>> 0);
+    expect(isRequested()).toBe(true);
+  });
+
   it('of the 8259A come through LINT0 as ExtINT', () => {
     const { device, localApic } = createPc();
     localApic.acceptPic();
