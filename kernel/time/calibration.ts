@@ -18,6 +18,8 @@ export interface ReferenceCounter extends Counter {
 }
 
 const SPAN_SECONDS = 0.1;
+/** Of a tick of the coarser counter: readings meet its phases not as evenly as chance would, and their mean is no better known than this. */
+const TICK_KNOWN = 0.1;
 const SEGMENTS = 5;
 /** Readings before the span, which tell how quick an access can be. */
 const FIRST_READINGS = 50;
@@ -60,7 +62,10 @@ interface Ratio {
 export function measureTsc(stamps: AccessStamps, reference: ReferenceCounter): Frequency | undefined {
   const hz = Number(reference.frequency.numerator) / Number(reference.frequency.denominator);
   const ratio = measureRatio(stamps, reference, (counter) => counter / (hz * SPAN_SECONDS));
-  return ratio && measured(ratio.value * hz, ratio, 'tsc', reference.name);
+  if (!ratio) return undefined;
+  const least = TICK_KNOWN / (hz * SPAN_SECONDS);
+  const uncertainty = ratio.uncertainty > least ? ratio.uncertainty : least;
+  return measured(ratio.value * hz, { ...ratio, uncertainty }, 'tsc', reference.name);
 }
 
 /** A counter's frequency by a TSC whose own is known. @returns undefined if the counter does not move */
