@@ -71,7 +71,9 @@ function createMsrMap(pages: Pages): number {
 
 /** @throws RangeError for what the tools should have found: the kernel's own safety rests on it */
 function checkSystem(system: SystemDescription): void {
-  if (system.format !== SYSTEM_FORMAT) throw new RangeError(`${SYSTEM_FILE}: format ${system.format}; this kernel knows ${SYSTEM_FORMAT}`);
+  // As it was read: the type knows one format only.
+  const { format }: { readonly format: number } = system;
+  if (format !== SYSTEM_FORMAT) throw new RangeError(`${SYSTEM_FILE}: format ${format}; this kernel knows ${SYSTEM_FORMAT}`);
   if (system.partitions.length === 0 || system.plans.length === 0) throw new RangeError(`${SYSTEM_FILE}: it has no partition or no plan`);
   for (const { name, majorFrame, slots } of system.plans) {
     let end = 0;

@@ -9,7 +9,7 @@ import type { Dispatcher } from '../interrupts/dispatcher.ts';
 import { EXIT_CODE, VMCB } from '../regs/vmcb.ts';
 import { EVENTS } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
-import type { Instant, Nanos } from '../time/units.ts';
+import type { Instant } from '../time/units.ts';
 import { AREA } from '../vm/guest-area.ts';
 import { resetVcpu } from '../vm/vcpu.ts';
 import { CLOCK, LINE, PARTITION_STATE } from './abi.ts';
@@ -518,7 +518,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         recordSlot(left, partition.index, slot.index, frame, startTsc, entered, left);
         if (error > lateLimit) {
           partition.lateSlots++;
-          recordLate(left, partition.index, slot.index, toNanos(error) as Nanos);
+          recordLate(left, partition.index, slot.index, toNanos(error));
         }
       } else recordWoken(left, partition.index, slot.index, frame, startTsc, entered, left);
       if (left > frameTsc + slot.endTicks) {
@@ -541,7 +541,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         // Time went by somewhere else: what is over is not caught up with.
         slot.overruns++;
         slot.partition.lateSlots++;
-        recordLate(now, slot.partition.index, slot.index, toNanos(now - frameTsc - slot.startTicks) as Nanos);
+        recordLate(now, slot.partition.index, slot.index, toNanos(now - frameTsc - slot.startTicks));
         continue;
       }
       const prepareAt = frameTsc + slot.startTicks - switchLead - wakeLead;
@@ -605,8 +605,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       for (const { slots } of plans)
         for (const { partition, index, runs, errorMax, errorMin, overruns } of slots)
           if (runs > 0 && errorMin !== NEVER)
-            trace.record(EVENTS.slotWorst, partition.index, index, runs, toNanos(errorMax) as Nanos, toNanos(errorMin) as Nanos, overruns);
-      trace.record(EVENTS.systemCosts, LEADS.SWITCH as Nanos, LEADS.TIMER as Nanos, toNanos(parts.longestStretch()) as Nanos);
+            trace.record(EVENTS.slotWorst, partition.index, index, runs, toNanos(errorMax), toNanos(errorMin), overruns);
+      trace.record(EVENTS.systemCosts, LEADS.SWITCH, LEADS.TIMER, toNanos(parts.longestStretch()));
     },
   };
 }
