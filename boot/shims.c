@@ -60,6 +60,22 @@ static bool get_integer(JSContext *context, const char *shim, const char *name, 
     return false;
 }
 
+/* The 32 bits of an integer from -2^31 to 2^32 - 1. */
+static bool get_32_bits(JSContext *context, const char *shim, const char *name, JSValueConst value, uint64_t *result)
+{
+    if (JS_VALUE_GET_TAG(value) == JS_TAG_INT) {
+        *result = (uint32_t)JS_VALUE_GET_INT(value);
+        return true;
+    }
+    /* A negative integer that an operation left as a floating-point number. */
+    if (JS_IsNumber(value) && JS_VALUE_GET_FLOAT64(value) < 0 && JS_VALUE_GET_FLOAT64(value) >= INT32_MIN &&
+        JS_VALUE_GET_FLOAT64(value) == (int32_t)JS_VALUE_GET_FLOAT64(value)) {
+        *result = (uint32_t)(int32_t)JS_VALUE_GET_FLOAT64(value);
+        return true;
+    }
+    return get_integer(context, shim, name, value, 0xFFFFFFFF, result);
+}
+
 /* A bigint from 0 to 2^64 - 1. */
 static bool get_bigint(JSContext *context, const char *shim, const char *name, JSValueConst value, uint64_t *result)
 {
@@ -203,6 +219,56 @@ MMIO_WRITE(mmioWrite8, uint8_t, 1, "movb", "q", get_integer, 0xFF,)
 MMIO_WRITE(mmioWrite16, uint16_t, 2, "movw", "r", get_integer, 0xFFFF,)
 MMIO_WRITE(mmioWrite32, uint32_t, 4, "movl", "r", get_integer, 0xFFFFFFFF,)
 MMIO_WRITE(mmioWrite64, uint64_t, 8, "movq", "r", get_bigint,)
+
+/* Accesses to one address as functions: its 32 bits, checked once, are the function's datum. */
+static JSValue accessor(JSContext *context, JSCFunctionData *function, int arity, uint64_t address)
+{
+    JSValue datum = JS_NewInt32(context, (int32_t)(uint32_t)address);
+    return JS_NewCFunctionData(context, function, arity, 0, 1, &datum);
+}
+
+#define ACCESSOR(name) static JSValue access_##name(JSContext *context, JSValueConst self, int count, JSValueConst *arguments, int magic, JSValue *data)
+#define ACCESSED(type) (*(volatile type *)(uintptr_t)(uint32_t)JS_VALUE_GET_INT(data[0]))
+
+ACCESSOR(mmioReaderInt32)
+{
+    UNUSED_ARGUMENTS, (void)magic;
+    int32_t value;
+    DATED(cpu_of(context), __asm__ volatile("movl %1, %0" : "=r"(value) : "m"(ACCESSED(int32_t))));
+    return JS_NewInt32(context, value);
+}
+
+ACCESSOR(mmioReader64)
+{
+    UNUSED_ARGUMENTS, (void)magic;
+    uint64_t value;
+    DATED(cpu_of(context), __asm__ volatile("movq %1, %0" : "=r"(value) : "m"(ACCESSED(uint64_t))));
+    return JS_NewBigUint64(context, value);
+}
+
+ACCESSOR(mmioWriter32)
+{
+    UNUSED_ARGUMENTS, (void)magic;
+    uint64_t value;
+    if (!get_32_bits(context, "mmioWriter32", "value", arguments[0], &value))
+        return JS_EXCEPTION;
+    DATED(cpu_of(context), __asm__ volatile("movl %1, %0" : "=m"(ACCESSED(uint32_t)) : "r"((uint32_t)value)));
+    return JS_UNDEFINED;
+}
+
+#define MMIO_ACCESSOR(name, width, arity)                                                            \
+    SHIM(name)                                                                                       \
+    {                                                                                                \
+        UNUSED_ARGUMENTS;                                                                            \
+        uint64_t address;                                                                            \
+        if (!get_mmio_address(context, #name, arguments[0], width, &address))                        \
+            return JS_EXCEPTION;                                                                     \
+        return accessor(context, access_##name, arity, address);                                     \
+    }
+
+MMIO_ACCESSOR(mmioReaderInt32, 4, 0)
+MMIO_ACCESSOR(mmioReader64, 8, 0)
+MMIO_ACCESSOR(mmioWriter32, 4, 1)
 
 SHIM(accessTsc)
 {
@@ -722,6 +788,9 @@ static const JSCFunctionListEntry shims[] = {
     ENTRY(mmioWrite16, 2),
     ENTRY(mmioWrite32, 2),
     ENTRY(mmioWrite64, 2),
+    ENTRY(mmioReaderInt32, 1),
+    ENTRY(mmioReader64, 1),
+    ENTRY(mmioWriter32, 1),
     ENTRY(accessTsc, 0),
     ENTRY(accessTicks, 0),
     ENTRY(rdtsc, 0),

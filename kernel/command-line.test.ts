@@ -9,7 +9,7 @@ describe('the command line', () => {
   });
 
   it.each([
-    ...['demonstration', 'console', 'nothing'].map((run) => [`run=${run}`, { run }] as const),
+    ...['demonstration', 'console', 'system', 'nothing'].map((run) => [`run=${run}`, { run }] as const),
     ...['error', 'warn', 'info', 'debug', 'off'].map((serial) => [`serial=${serial}`, { serial }] as const),
     ...['auto', 'off'].map((frames) => [`frames=${frames}`, { frames }] as const),
     ...['auto', 'tsc', 'hpet', 'pm-timer', 'pit'].map((clock) => [`clock=${clock}`, { clock }] as const),
@@ -39,10 +39,10 @@ describe('the command line', () => {
   it.each<[string, string]>([
     ['clock=sundial', 'clock=sundial: expected one of auto, pit, tsc, hpet, pm-timer'],
     ['timer=rtc', 'timer=rtc: expected one of auto, pit, hpet, lapic'],
-    ['run=demo', 'run=demo: expected one of demonstration, console, nothing'],
-    ['run=', 'run=: expected one of demonstration, console, nothing'],
-    ['run', 'run=: expected one of demonstration, console, nothing'],
-    ['run=console=x', 'run=console=x: expected one of demonstration, console, nothing'],
+    ['run=demo', 'run=demo: expected one of demonstration, console, system, nothing'],
+    ['run=', 'run=: expected one of demonstration, console, system, nothing'],
+    ['run', 'run=: expected one of demonstration, console, system, nothing'],
+    ['run=console=x', 'run=console=x: expected one of demonstration, console, system, nothing'],
     ['serial=INFO', 'serial=INFO: expected one of error, warn, info, debug, off'],
     ['idle=no', 'idle=no: expected one of auto, halt, awake'],
     ['frames=on', 'frames=on: expected one of auto, off'],
@@ -62,7 +62,7 @@ describe('the command line', () => {
     expect(parseCommandLine('run=x count=1 serial=off what=ever frames=maybe')).toEqual({
       ok: false,
       problems: [
-        'run=x: expected one of demonstration, console, nothing',
+        'run=x: expected one of demonstration, console, system, nothing',
         'count=1: expected a number from 2 to 10000',
         'what: there is no such option; expected run, serial, frames, idle, clock, timer, count or heap',
         'frames=maybe: expected one of auto, off',

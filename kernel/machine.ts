@@ -4,6 +4,7 @@
  */
 import { discoverAcpi, type AcpiDiscovery } from './acpi/tables.ts';
 import type { CommandLine } from './command-line.ts';
+import { enumerateFrequencies } from './cpu-frequencies.ts';
 import { describeCpu, type CpuDescription } from './cpu.ts';
 import { probeHpet, type Hpet } from './drivers/hpet.ts';
 import { probeIoApic, type IoApic } from './drivers/ioapic-82093aa.ts';
@@ -13,7 +14,7 @@ import { PIT_BASE, probePit, type Pit } from './drivers/pit-8254.ts';
 import { probePmTimer, type PmTimer } from './drivers/pm-timer.ts';
 import { COM1, probeUart, type Uart } from './drivers/uart-16550.ts';
 import { createMmio, type Mmio } from './hw/mmio.ts';
-import { createMsr } from './hw/msr.ts';
+import { createMsr, type Msr } from './hw/msr.ts';
 import { createPorts } from './hw/ports.ts';
 import type { Shims } from './hw/shims.ts';
 import { createDispatcher, type Dispatcher, type IdleWay } from './interrupts/dispatcher.ts';
@@ -24,9 +25,9 @@ import { PIT } from './regs/i8254.ts';
 import { PIC } from './regs/i8259a.ts';
 import { IOAPIC } from './regs/i82093aa.ts';
 import { HPET } from './regs/ia-pc-hpet.ts';
-import { APIC_BASE, APIC_BASE_MSR, LAPIC } from './regs/local-apic.ts';
+import { APIC_BASE, APIC_BASE_MSR, LAPIC, TSC_DEADLINE_MSR } from './regs/local-apic.ts';
 import { UART } from './regs/pc16550d.ts';
-import { judge, type Judgement } from './time/agreement.ts';
+import { judge, judgeWithEnumerated } from './time/agreement.ts';
 import { measureByTsc, measureTsc, type ReferenceCounter } from './time/calibration.ts';
 import { frequency, hertz, ticksToNanos, type Frequency } from './time/frequency.ts';
 import { testHalt } from './time/halt-test.ts';
@@ -52,7 +53,10 @@ export interface Machine {
   readonly dispatcher: Dispatcher;
   readonly router: Router;
   readonly tscFrequency: Frequency;
+  /** Of the timer with divisor 1. */
   readonly localApicFrequency: Frequency | undefined;
+  /** TSC-deadline mode of the local APIC's timer: its register, where CPUID offers it. */
+  readonly tscDeadline: Msr | undefined;
   /** Whether the TSC goes on in HLT. Not tested where the CPU is never halted. */
   readonly tscInHalt: 'runs' | 'stops' | 'untested';
   /** CPUs that ACPI tells of; the kernel runs on the first. */
@@ -204,30 +208,50 @@ function findReferences(hpet: Hpet | undefined, pmTimer: PmTimer | undefined, pi
   return references;
 }
 
-/** By two references, and by a third if these disagree. */
-function calibrateTsc(shims: Shims, trace: Trace, references: readonly ReferenceCounter[], pit: Pit | undefined): Frequency | undefined {
-  // Two readings in a row differ on any that runs.
-  if (shims.rdtsc() === shims.rdtsc()) {
-    trace.record(EVENTS.warning, 'the TSC stands still');
-    return undefined;
-  }
+/** Two readings in a row differ on any TSC that runs. */
+function standsStill({ rdtsc }: Shims, trace: Trace): boolean {
+  const stands = rdtsc() === rdtsc();
+  if (stands) trace.record(EVENTS.warning, 'the TSC stands still');
+  return stands;
+}
+
+/** By two references, and by a third if these disagree; against what CPUID tells. */
+function calibrateTsc(
+  shims: Shims,
+  trace: Trace,
+  references: readonly ReferenceCounter[],
+  pit: Pit | undefined,
+  enumerated: readonly Frequency[],
+): Frequency | undefined {
+  if (standsStill(shims, trace)) return undefined;
   // Counter 0 over its whole range; its interrupt is masked.
   pit?.armPeriodic(0x1_0000);
   const measured: Frequency[] = [];
-  let judgement: Judgement | undefined;
   for (const reference of references) {
     const frequency = measureTsc(shims, reference);
     if (!frequency) trace.record(EVENTS.warning, `${reference.name}: the counter stands still, or no reading was undisturbed`);
     else measured.push(frequency);
-    judgement = judge(measured);
-    if (judgement?.verdict === 'agree') break;
+    if (judge(measured)?.verdict === 'agree') break;
   }
   pit?.stop();
+  // One that has stopped meanwhile.
+  if (standsStill(shims, trace)) return undefined;
+  return settle(trace, 'tsc', measured, enumerated);
+}
+
+/** Judges, and tells of it. */
+function settle(trace: Trace, counter: string, measured: readonly Frequency[], enumerated: readonly Frequency[]): Frequency | undefined {
+  const judgement = judgeWithEnumerated(measured, enumerated);
   if (!judgement) return undefined;
-  const { frequency, second, differencePpb, verdict } = judgement;
-  trace.record(EVENTS.calibrationAgreement, 'tsc', frequency.source, second?.source ?? 'none', differencePpb, verdict);
+  const { frequency, first, second, differencePpb, verdict, checks } = judgement;
+  trace.record(EVENTS.calibrationAgreement, counter, first.source, second?.source ?? 'none', differencePpb, verdict);
   if (verdict === 'disagree')
-    trace.record(EVENTS.warning, 'the references of the TSC disagree: times are as uncertain as its frequency says');
+    trace.record(EVENTS.warning, `the references of the ${counter} disagree: times are as uncertain as its frequency says`);
+  for (const check of checks) {
+    trace.record(EVENTS.calibrationAgreement, counter, check.enumerated.source, first.source, check.differencePpb, check.verdict);
+    if (check.verdict === 'disagree')
+      trace.record(EVENTS.warning, `${check.enumerated.source} tells a frequency of the ${counter} that is not the measured one`);
+  }
   return frequency;
 }
 
@@ -289,17 +313,20 @@ export function findMachine(shims: Shims, trace: Trace, uart: Uart | undefined, 
   const pmTimer = findPmTimer(shims, trace, acpi);
 
   const references = findReferences(hpet, pmTimer, pit);
-  const measured = cpu.hasTsc ? calibrateTsc(shims, trace, references, pit) : undefined;
-  const tscFrequency = measured ?? frequency(ASSUMED_TSC_HZ, 1n, 'architectural', 'assumed: it could not be measured');
-  if (!measured) trace.record(EVENTS.warning, 'the TSC could not be measured: stamps are shown as if it ran at 1 GHz');
+  const enumerated = enumerateFrequencies(shims.cpuid, cpu.vendor);
+  const known = cpu.hasTsc ? calibrateTsc(shims, trace, references, pit, enumerated.tsc) : undefined;
+  const tscFrequency = known ?? frequency(ASSUMED_TSC_HZ, 1n, 'architectural', 'assumed: it could not be measured');
+  if (!known) trace.record(EVENTS.warning, 'the TSC could not be measured: stamps are shown as if it ran at 1 GHz');
   found(trace, 'tsc', 0, cpu.hasInvariantTsc ? 'invariant' : 'not invariant: may change or stop with the CPU');
   reportFrequency(trace, 'tsc', tscFrequency);
 
   let localApicFrequency: Frequency | undefined;
-  if (localApic && measured) {
+  if (localApic && known) {
     localApic.startSilent(0xffff_ffff, false);
     const elapsed = { name: 'lapic', width: 32, read: () => BigInt(0xffff_ffff - localApic.currentCount()) };
-    localApicFrequency = measureByTsc(shims, elapsed, tscFrequency);
+    const measured = measureByTsc(shims, elapsed, tscFrequency);
+    // What CPUID tells of a count that does not move is of no use.
+    localApicFrequency = measured && enumerated.localApic.length > 0 ? settle(trace, 'lapic', [measured], enumerated.localApic) : measured;
     if (localApicFrequency) reportFrequency(trace, 'lapic', localApicFrequency);
     else absent(trace, 'lapic timer', 'the count does not move');
     if (localApicFrequency) {
@@ -323,8 +350,8 @@ export function findMachine(shims: Shims, trace: Trace, uart: Uart | undefined, 
   const dispatcher = createDispatcher(shims, way, (vector, taken) => trace.record(EVENTS.interruptUnexpected, vector, taken));
   const [reference] = references;
   const tscInHalt =
-    way === 'halt' && localApic && localApicFrequency && measured && reference && reference.name !== 'pit'
-      ? testTscInHalt(shims, dispatcher, localApic, localApicFrequency, measured, reference)
+    way === 'halt' && localApic && localApicFrequency && known && reference && reference.name !== 'pit'
+      ? testTscInHalt(shims, dispatcher, localApic, localApicFrequency, known, reference)
       : 'untested';
   const cpus = Math.max((acpi.found ? (acpi.madt?.processors ?? []) : []).filter(({ isEnabled }) => isEnabled).length, 1);
   trace.record(EVENTS.tscLimits, cpu.hasInvariantTsc, tscInHalt, cpus);
@@ -345,6 +372,7 @@ export function findMachine(shims: Shims, trace: Trace, uart: Uart | undefined, 
     router,
     tscFrequency,
     localApicFrequency,
+    tscDeadline: localApic && known && cpu.hasTscDeadline ? createMsr(shims, TSC_DEADLINE_MSR) : undefined,
     tscInHalt,
     cpus,
     now: () => toInstant(shims.rdtsc()),

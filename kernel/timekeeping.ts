@@ -7,13 +7,14 @@ import type { InterruptHandler } from './interrupts/dispatcher.ts';
 import type { InterruptLine } from './interrupts/router.ts';
 import { VECTOR } from './interrupts/vectors.ts';
 import type { Machine } from './machine.ts';
+import type { Divisor } from './regs/local-apic.ts';
 import { createClockWatch } from './time/clock-watch.ts';
 import { createCounterClock } from './time/counter-clock.ts';
 import { hertz } from './time/frequency.ts';
 import type { ClockName, HwClock } from './time/hw-clock.ts';
 import { createHwTimer, type ExpiryHandler, type HwTimer, type TimerName } from './time/hw-timer.ts';
 import { createKernelTimers, type KernelTimers } from './time/kernel-timers.ts';
-import { hpetOneShot, localApicOneShot, pitOneShot, type OneShot } from './time/one-shot.ts';
+import { hpetOneShot, localApicOneShot, pitOneShot, tscDeadlineOneShot, type OneShot } from './time/one-shot.ts';
 import { createPitClock } from './time/pit-clock.ts';
 import { createTscInstants } from './time/tsc-instants.ts';
 import { selectTime, type TimeFacts, type Wish } from './time/selection.ts';
@@ -30,6 +31,11 @@ export interface Timekeeping {
   toInstant(tsc: bigint): bigint;
   /** The TSC at an instant of the clock, rounded up: what is done then is not early. */
   toTsc(when: Instant): bigint;
+  /**
+   * Switches it off: timers are cancelled, the hardware is disarmed, its interrupts are disconnected and what it took (IRQ 0) is given back. The
+   * clock stands, if it needed an interrupt. Not to be called from a callback, which the dispatcher still has to come back to.
+   */
+  stop(): void;
 }
 
 export type TimekeepingResult =
@@ -136,45 +142,60 @@ interface TimerParts {
   connect(handler: InterruptHandler, attempt: number): InterruptLine | undefined;
 }
 
-function timerParts(machine: Machine, name: TimerName): TimerParts {
-  const { shims, pit, hpet, localApic, localApicFrequency, router, dispatcher } = machine;
-  const { accessTsc } = shims;
+/** @param divisor of the local APIC's count; for tests, chosen by its frequency otherwise, and TSC-deadline mode goes before it */
+function timerParts(machine: Machine, name: TimerName, divisor?: Divisor): TimerParts {
+  const { shims, pit, hpet, localApic, localApicFrequency, tscDeadline, tscFrequency, router, dispatcher } = machine;
   switch (name) {
     case 'pit':
       return {
-        oneShot: pitOneShot(pit!, accessTsc),
+        oneShot: pitOneShot(pit!, shims),
         connect: (handler, attempt) => router.connectIsa(PIT_IRQ, handler, attempt),
       };
     case 'hpet': {
       const own = ownInput(machine);
       return {
-        oneShot: hpetOneShot(hpet!, own ?? 'legacy', accessTsc),
+        oneShot: hpetOneShot(hpet!, own ?? 'legacy', shims),
         connect: (handler, attempt) =>
           own === undefined ? router.connectIsa(PIT_IRQ, handler, attempt) : attempt === 0 ? router.connectGsi(own, handler) : undefined,
       };
     }
-    case 'lapic':
+    case 'lapic': {
+      const byDeadline =
+        tscDeadline && divisor === undefined
+          ? tscDeadlineOneShot(localApic!, tscDeadline, tscFrequency, VECTOR.LOCAL_TIMER, shims.rdtsc)
+          : undefined;
       return {
-        oneShot: localApicOneShot(localApic!, localApicFrequency!, VECTOR.LOCAL_TIMER, accessTsc),
+        oneShot: byDeadline ?? localApicOneShot(localApic!, localApicFrequency!, VECTOR.LOCAL_TIMER, shims, divisor),
         connect: (handler, attempt) => {
           if (attempt > 0) return undefined;
           dispatcher.setHandler(VECTOR.LOCAL_TIMER, handler, localApic!.endOfInterrupt);
           return {
             vector: VECTOR.LOCAL_TIMER,
-            route: 'local vector table',
+            route: byDeadline ? 'local vector table, TSC deadline' : 'local vector table',
             enable: () => undefined,
-            isRequested: () => localApic!.isRequested(VECTOR.LOCAL_TIMER),
+            isRequested: localApic!.requestOf(VECTOR.LOCAL_TIMER),
             disconnect: () => dispatcher.removeHandler(VECTOR.LOCAL_TIMER),
           };
         },
       };
+    }
   }
 }
 
-/** A timer that this machine has, seen to interrupt. @throws ArrivesNowhere */
-export function createTimer(machine: Machine, name: TimerName, clock: HwClock, onExpire: ExpiryHandler): HwTimer & { stop(): void } {
+/**
+ * A timer that this machine has, seen to interrupt.
+ * @param divisor of the local APIC's count: for tests
+ * @throws ArrivesNowhere
+ */
+export function createTimer(
+  machine: Machine,
+  name: TimerName,
+  clock: HwClock,
+  onExpire: ExpiryHandler,
+  divisor?: Divisor,
+): HwTimer & { stop(): void } {
   const { trace, tscFrequency, dispatcher } = machine;
-  const { oneShot, connect } = timerParts(machine, name);
+  const { oneShot, connect } = timerParts(machine, name, divisor);
   let isProven = false;
   // What it is measured with may interrupt: the local APIC has no line to be masked, and an interrupt without a handler is never ended.
   const whileMeasured = connect(() => undefined, 0);
@@ -259,17 +280,26 @@ function start(machine: Machine, clockName: ClockName, timerName: TimerName, aga
   const { trace, dispatcher, tscFrequency } = machine;
   const clock = createClock(machine, clockName);
   const { toInstant, toTsc, follow } = createTscInstants(clock, tscFrequency);
+  let stopTimer = (): void => undefined;
   const timers = createKernelTimers({
     clock,
-    createHwTimer: (onExpire) => createTimer(machine, timerName, clock, onExpire),
+    createHwTimer: (onExpire) => {
+      const timer = createTimer(machine, timerName, clock, onExpire);
+      stopTimer = timer.stop;
+      return timer;
+    },
   });
+  const other = against && createClock(machine, against);
   const watch =
-    against &&
+    other &&
     createClockWatch({
       clock,
-      against: createClock(machine, against),
-      onVerdict: ({ verdict, which, offset, ratePpb }) =>
-        trace.record(EVENTS.clockWatch, which, which === clock.name ? against : clock.name, verdict, offset, ratePpb),
+      against: other,
+      onVerdict: ({ verdict, which, offset, ratePpb }) => {
+        const by = which === clock.name ? other.name : clock.name;
+        if (verdict === 'agree') trace.record(EVENTS.clockAgrees, which, by, offset, ratePpb);
+        else trace.record(EVENTS.clockWatch, which, by, verdict, offset, ratePpb);
+      },
     });
   // Also keeps a narrow counter from wrapping unseen. The PIT's has its interrupt for that.
   const quarter = nanos(clock.reach / 4n);
@@ -278,6 +308,7 @@ function start(machine: Machine, clockName: ClockName, timerName: TimerName, aga
     watch?.look();
     follow();
   });
+  let isStopped = false;
   return {
     clock,
     timerName,
@@ -290,5 +321,13 @@ function start(machine: Machine, clockName: ClockName, timerName: TimerName, aga
       : dispatcher.waitAndDispatch,
     toInstant,
     toTsc,
+    stop: () => {
+      if (isStopped) return;
+      isStopped = true;
+      timers.stop();
+      stopTimer();
+      other?.stop();
+      clock.stop();
+    },
   };
 }

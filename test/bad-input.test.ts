@@ -69,6 +69,18 @@ describe('bad input', () => {
     expect(run.of('interval.recorded').map(({ fields }) => fields.source)).toEqual(['rtc', 'com1']);
   });
 
+  it('an HPET of 32 bits that wraps as clock and timer in one: no deadline is early', async () => {
+    const append = 'test=beat clock=hpet timer=hpet count=600 lie=hpet-32';
+    const run = await boot({ bundle: BUNDLE, append, name: 'time-hpet-32-both' });
+    expect(run).toHold();
+    const figures = figuresOf(run);
+    expect(figures.get('timer.hpet.beats_missed')).toBe(0);
+    expect(figures.get('timer.hpet.beat_lateness_min_ns')).toBeGreaterThanOrEqual(-RESOLUTION['hpet']!);
+    // The clock reads slower than the TSC's, and so does the watch's comparison that a beat may fall into.
+    expect(figures.get('timer.hpet.beat_lateness_max_ns')).toBeLessThanOrEqual(25_000);
+    expect(figures.get('timer.hpet.drift_ns')).toBeLessThanOrEqual(TICK['hpet']! + 200);
+  });
+
   it('an HPET of 32 bits that wraps: its clock does not see it, its timer keeps the beat', async () => {
     const clocks = await boot({ bundle: BUNDLE, append: 'test=clocks count=6 lie=hpet-32', name: 'time-hpet-32-clocks' });
     expect(clocks).toHold();

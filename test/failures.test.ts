@@ -223,6 +223,6 @@ it('names every unknown word of the kernel command line', async () => {
   const run = await boot({ append: 'run=sundial colour=blue' });
   expect(run).toExitWith('FAILED');
   const [exit] = run.of('kernel.exit');
-  expect(exit?.fields.reason).toContain('run=sundial: expected one of demonstration, console, nothing');
+  expect(exit?.fields.reason).toContain('run=sundial: expected one of demonstration, console, system, nothing');
   expect(exit?.fields.reason).toContain('colour: there is no such option');
 });

@@ -46,6 +46,7 @@ export function runDemonstration(machine: Machine, { count, clock, timer }: Demo
   compareClocks(machine, created.timekeeping);
   measureLateness(machine, created.timekeeping);
   showUsesOfTime(machine, created.timekeeping);
+  created.timekeeping.stop();
   return [];
 }
 

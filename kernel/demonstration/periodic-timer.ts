@@ -70,7 +70,7 @@ function hpetTimer(machine: Machine, period: Nanos): PeriodicTimer | undefined {
       line.enable();
       const counter = hpet.counterLow();
       const stamp = shims.accessTsc();
-      next = (counter + step) >>> 0;
+      next = (counter + step) | 0;
       hpet.armOneShot(next, ownInput ?? 'legacy');
       return stamp;
     },
@@ -79,7 +79,7 @@ function hpetTimer(machine: Machine, period: Nanos): PeriodicTimer | undefined {
     continue: () => {
       // A deadline that was passed before it was written may never come: the next one then.
       do {
-        next = (next + step) >>> 0;
+        next = (next + step) | 0;
         hpet.moveOneShot(next);
       } while (hpet.hasPassed(next));
     },
@@ -102,7 +102,7 @@ function localApicTimer(machine: Machine, period: Nanos): PeriodicTimer | undefi
         vector: VECTOR.LOCAL_TIMER,
         route: 'local vector table',
         enable: () => undefined,
-        isRequested: () => localApic.isRequested(VECTOR.LOCAL_TIMER),
+        isRequested: localApic.requestOf(VECTOR.LOCAL_TIMER),
         disconnect: () => dispatcher.removeHandler(VECTOR.LOCAL_TIMER),
       };
     },

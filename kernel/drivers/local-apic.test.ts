@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createMmio } from '../hw/mmio.ts';
-import { DIVIDE_BY_1, LAPIC, LVT, SVR } from '../regs/local-apic.ts';
+import { DIVIDE, DIVISORS, LAPIC, LVT, SVR } from '../regs/local-apic.ts';
 import { createFakeBus } from '../testing/bus.ts';
 import { createFakeClock } from '../testing/clock.ts';
 import { createFakeLocalApic, type FakeLocalApicOptions } from '../testing/local-apic.ts';
@@ -52,7 +52,7 @@ describe('probing', () => {
     expect(device.register(LAPIC.LVT_LINT0)).toBe(LVT.MASKED);
     expect(device.register(LAPIC.LVT_LINT1)).toBe(LVT.DELIVERY_NMI);
     expect(device.register(LAPIC.LVT_ERROR)).toBe(LVT.MASKED);
-    expect(device.register(LAPIC.TIMER_DCR)).toBe(DIVIDE_BY_1);
+    expect(device.register(LAPIC.TIMER_DCR)).toBe(DIVIDE[1]);
   });
 });
 
@@ -62,6 +62,22 @@ describe('interrupts', () => {
     localApic.endOfInterrupt();
     expect(bus.takeAccesses()).toEqual(['write fee000b0 0']);
     expect(device.endsOfInterrupt()).toBe(1);
+  });
+
+  it.each([
+    [0x20, 1, 0x0],
+    [0x3f, 1, 0x1f],
+    [0xe0, 7, 0x0],
+    [0xff, 7, 0x1f],
+  ])('of vector %i are requested when its bit is set in the IRR, and no other', (vector, bank, bit) => {
+    const { device, localApic } = createPc();
+    const isRequested = localApic.requestOf(vector);
+    expect(isRequested()).toBe(false);
+    const register = LAPIC.IRR + bank * LAPIC.BANK_STRIDE;
+    device.write32!(register, (0xffff_ffff ^ (1 << bit)) >>> 0);
+    expect(isRequested()).toBe(false);
+    device.write32!(register, (1 << bit) >>> 0);
+    expect(isRequested()).toBe(true);
   });
 
   it('of the 8259A come through LINT0 as ExtINT', () => {
@@ -90,7 +106,11 @@ describe('the periodic timer', () => {
   it('has its entry before its count: counting starts with the last access', () => {
     const { bus, localApic } = createPc();
     localApic.armPeriodic(VECTOR, 0xffff_ffff);
-    expect(bus.takeAccesses()).toEqual([`write fee00320 ${(LVT.TIMER_PERIODIC | VECTOR).toString(16)}`, 'write fee00380 ffffffff']);
+    expect(bus.takeAccesses()).toEqual([
+      'write fee003e0 b',
+      `write fee00320 ${(LVT.TIMER_PERIODIC | VECTOR).toString(16)}`,
+      'write fee00380 ffffffff',
+    ]);
   });
 
   it('that is stopped is masked, and counts no more', () => {
@@ -103,6 +123,64 @@ describe('the periodic timer', () => {
     expect(localApic.currentCount()).toBe(0);
     clock.pass(10_000n * TICK);
     expect(device.interrupts()).toBe(0n);
+  });
+});
+
+describe('the one-shot timer', () => {
+  it.each(DIVISORS)('with divisor %i interrupts once, that many bus ticks after the count, not one earlier', (divisor) => {
+    const { clock, device, localApic } = createPc();
+    localApic.armOneShot(VECTOR, 1000, divisor);
+    const start = clock.now() - (clock.now() % TICK);
+    const expected = start + 1000n * BigInt(divisor) * TICK;
+    // What is left of the access in which the count was written, half of 700 ns.
+    expect(device.expiry()! - expected).toBe(-350n * TICK);
+    clock.passUntil(device.expiry()! - 1n);
+    expect(device.interrupts()).toBe(0n);
+    clock.pass(1n);
+    expect(device.interrupts()).toBe(1n);
+  });
+
+  it('counts by 1 again after another divisor', () => {
+    const { device, localApic } = createPc();
+    localApic.armOneShot(VECTOR, 1000, 128);
+    localApic.armPeriodic(VECTOR, 1000);
+    expect(device.register(LAPIC.TIMER_DCR)).toBe(DIVIDE[1]);
+    localApic.armOneShot(VECTOR, 1000, 64);
+    localApic.startSilent(1000, false);
+    expect(device.register(LAPIC.TIMER_DCR)).toBe(DIVIDE[1]);
+  });
+});
+
+describe('TSC-deadline mode', () => {
+  it.each([0, 1, 7])('is armed when the register has taken a value, be it that %i writes before are lost', (lostDeadlines) => {
+    const { clock, device, localApic } = createPc({ lostDeadlines });
+    expect(localApic.armTscDeadline(VECTOR, device.tscDeadline)).toBe(true);
+    expect(device.register(LAPIC.LVT_TIMER)).toBe(LVT.TIMER_TSC_DEADLINE | VECTOR);
+    // Nothing is to come yet.
+    expect(device.tscDeadline.read()).toBe(0n);
+    expect(device.expiry()).toBeUndefined();
+    device.tscDeadline.write(123_456n);
+    expect(device.expiry()).toBe(123_456_000n);
+    clock.passUntil(123_456_000n);
+    expect(device.tscDeadline.read()).toBe(0n);
+  });
+
+  it('is not there where the register takes nothing, and the attempts end', () => {
+    const { localApic } = createPc();
+    let writes = 0;
+    expect(localApic.armTscDeadline(VECTOR, { read: () => 0n, write: () => writes++ })).toBe(false);
+    expect(writes).toBeLessThan(10_000);
+  });
+
+  it('is left by stop: nothing comes any more, and the count works again', () => {
+    const { device, localApic } = createPc();
+    localApic.armTscDeadline(VECTOR, device.tscDeadline);
+    device.tscDeadline.write(1n << 40n);
+    localApic.stop();
+    expect(device.expiry()).toBeUndefined();
+    localApic.armOneShot(VECTOR, 1000);
+    expect(device.expiry()).toBeDefined();
+    expect(device.tscDeadline.read()).toBe(0n);
   });
 });
 

@@ -28,6 +28,13 @@ export interface Shims {
   mmioWrite16(address: number, value: number): void;
   mmioWrite32(address: number, value: number): void;
   mmioWrite64(address: number, value: bigint): void;
+  /**
+   * Accesses to one such address as functions: half as dear, because the address is checked once. Int32: in two's complement, -2^31 to
+   * 2^31 - 1, which the engine computes with faster than with larger numbers. The writer takes both, -2^31 to 2^32 - 1.
+   */
+  mmioReaderInt32(address: number): () => number;
+  mmioReader64(address: number): () => bigint;
+  mmioWriter32(address: number): (value: number) => void;
 
   /** TSC right after the last port or memory-mapped access (not outBlock8): dates a reading to a few instructions. */
   accessTsc(): bigint;

@@ -54,11 +54,12 @@ export function createRouter({ dispatcher, localApic, ioApics, pic, madt }: Rout
     const input = gsi - ioApic.gsiBase;
     ioApic.setRoute(input, { vector, destination: localApic.id, isLevel, isActiveLow });
     dispatcher.setHandler(vector, handler, localApic.endOfInterrupt);
+    const isInRequest = localApic.requestOf(vector);
     return {
       vector,
       route: `I/O APIC input ${gsi}`,
       enable: () => ioApic.unmask(input),
-      isRequested: () => dispatcher.isTaken(vector) || localApic.isRequested(vector),
+      isRequested: () => dispatcher.isTaken(vector) || isInRequest(),
       disconnect: () => {
         ioApic.mask(input);
         dispatcher.removeHandler(vector);

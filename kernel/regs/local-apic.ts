@@ -27,16 +27,24 @@ export const LVT = {
   DELIVERY_EXTINT: 7 << 8,
   DELIVERY_NMI: 4 << 8,
   MASKED: bit(16),
+  TIMER_ONE_SHOT: 0 << 17,
   TIMER_PERIODIC: 1 << 17,
+  TIMER_TSC_DEADLINE: 2 << 17, // where CPUID 1 ECX bit 24 offers it (Intel SDM vol. 3A, "TSC-Deadline Mode")
+  TIMER_MODE: 3 << 17,
 } as const;
 
 /** "Divide Configuration Register": bits 0, 1 and 3. */
-export const DIVIDE_BY_1 = 0b1011;
+export const DIVIDE = { 1: 0b1011, 2: 0b0000, 4: 0b0001, 8: 0b0010, 16: 0b0011, 32: 0b1000, 64: 0b1001, 128: 0b1010 } as const;
+export type Divisor = keyof typeof DIVIDE;
+export const DIVISORS: readonly Divisor[] = [1, 2, 4, 8, 16, 32, 64, 128];
 
 export const VERSION = {
   VERSION: field(0, 8),
   MAX_LVT_ENTRY: field(16, 8),
 } as const;
+
+/** IA32_TSC_DEADLINE: the TSC value at which the timer interrupts; reads 0 when it has, 0 disarms it. */
+export const TSC_DEADLINE_MSR = 0x6e0;
 
 /** MSR 1Bh. */
 export const APIC_BASE_MSR = 0x1b;

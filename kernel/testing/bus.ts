@@ -112,6 +112,9 @@ export function createFakeBus({
         return value;
       });
     },
+    mmioReaderInt32: (address) => () => read(memory, 'read', 32, address) | 0,
+    mmioReader64: (address) => () => own.mmioRead64!(address),
+    mmioWriter32: (address) => (value) => write(memory, 'write', 32, address, value < 0 ? value + 2 ** 32 : value),
     accessTsc: () => accessTsc,
     accessTicks: () => accessTicks,
     rdtsc: () => clock.ticks(tscHz),

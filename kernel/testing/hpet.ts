@@ -1,6 +1,7 @@
 /**
- * A fake HPET (IA-PC HPET 1.0a). Modelled: capabilities, main counter, timer 0 periodic in 32-bit mode, the
- * accumulator under VAL_SET, routes. Not modelled: one-shot, FSB, level triggering, 64-bit comparators.
+ * A fake HPET (IA-PC HPET 1.0a). Modelled: capabilities, main counter, timer 0 periodic and one-shot in 32-bit mode, the
+ * accumulator under VAL_SET, routes. A one-shot matches at equality only: one that is written too late comes after a wrap. Not
+ * modelled: FSB, level triggering, 64-bit comparators.
  */
 import { FEMTOSECONDS_PER_SECOND, GEN_CONF, HPET, TIMER, TN_CONF } from '../regs/ia-pc-hpet.ts';
 import type { FakeDevice } from './bus.ts';
@@ -21,6 +22,9 @@ export interface FakeHpetOptions {
 export interface FakeHpet extends FakeDevice {
   /** Interrupts of timer 0 so far. */
   interrupts(): bigint;
+  /** When timer 0 as a one-shot interrupts or has interrupted, if that has not been taken yet, in picoseconds. */
+  expiry(): bigint | undefined;
+  take(): void;
   /** Main counter, all of it. */
   count(): bigint;
   /** Where timer 0's interrupts go. */
@@ -52,6 +56,10 @@ export function createFakeHpet(
   let accumulator: bigint | undefined;
   let accumulatorSetAt = 0n;
   let period = 0n;
+  let comparator: bigint | undefined;
+  /** Main counter when the comparator was written, or its interrupt was enabled. */
+  let comparedFrom = 0n;
+  let isTaken = false;
 
   const elapsed = (): bigint => ((clock.now() - startedAt) * FEMTOS_PER_PICO) / BigInt(periodFemtos);
   /** Without a wrap. */
@@ -62,8 +70,12 @@ export function createFakeHpet(
 
   function writeComparator(value: number): void {
     const configuration = configurations[0]!;
-    if ((configuration & TN_CONF.TYPE_CNF) === 0) throw new Error('fake HPET: one-shot is not modelled');
-    if ((configuration & TN_CONF.VAL_SET_CNF) !== 0) {
+    if ((configuration & TN_CONF.TYPE_CNF) === 0) {
+      if ((configuration & TN_CONF.B32MODE_CNF) === 0) throw new Error('fake HPET: a comparator of 64 bits is not modelled');
+      comparator = BigInt(value);
+      comparedFrom = total();
+      isTaken = false;
+    } else if ((configuration & TN_CONF.VAL_SET_CNF) !== 0) {
       accumulator = BigInt(value);
       accumulatorSetAt = total();
       // "This bit automatically clears" with the write.
@@ -82,6 +94,17 @@ export function createFakeHpet(
       const until = BigInt.asUintN(32, accumulator - accumulatorSetAt);
       const passed = total() - accumulatorSetAt;
       return passed < until ? 0n : (passed - until) / period + 1n;
+    },
+    expiry: () => {
+      const configuration = configurations[0]!;
+      if (comparator === undefined || isTaken || (general & GEN_CONF.ENABLE_CNF) === 0) return undefined;
+      if ((configuration & TN_CONF.INT_ENB_CNF) === 0 || (configuration & TN_CONF.TYPE_CNF) !== 0) return undefined;
+      const until = BigInt.asUintN(32, comparator - comparedFrom);
+      const target = comparedFrom + (until === 0n ? 1n << 32n : until);
+      return startedAt + ((target - held) * BigInt(periodFemtos) + FEMTOS_PER_PICO - 1n) / FEMTOS_PER_PICO;
+    },
+    take: () => {
+      isTaken = true;
     },
     route: () => {
       if ((configurations[0]! & TN_CONF.INT_ENB_CNF) === 0) return 'off';
@@ -122,6 +145,7 @@ export function createFakeHpet(
         return;
       }
       if (register !== TIMER.CONF) throw new Error(`fake HPET: a write to ${offset.toString(16)} is not modelled`);
+      if (timer === 0 && (value & ~configurations[0]! & TN_CONF.INT_ENB_CNF) !== 0) comparedFrom = total();
       const input = (value >>> TN_CONF.INT_ROUTE_CNF.shift) & TN_CONF.INT_ROUTE_CNF.mask;
       // A route that the timer does not have is not taken: the field keeps what it was.
       const isRoute = input === 0 || ((routes >>> input) & 1) !== 0;

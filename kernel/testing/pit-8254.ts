@@ -4,13 +4,16 @@
  */
 import { CONTROL, MODE, PIT, PIT_HZ } from '../regs/i8254.ts';
 import type { FakeDevice } from './bus.ts';
-import type { FakeClock } from './clock.ts';
+import { PICOSECONDS_PER_SECOND, type FakeClock } from './clock.ts';
 
 export interface FakePit extends FakeDevice {
   /** Rises of OUT since the count was loaded. */
   interrupts(): bigint;
   /** Ticks of the input since the count was loaded; undefined if it counts nothing. */
   elapsed(): bigint | undefined;
+  /** When OUT rises or rose in mode 0, if that has not been taken yet, in picoseconds. */
+  expiry(): bigint | undefined;
+  take(): void;
 }
 
 /** @param isDead nothing clocks it: registers answer, the count stands still */
@@ -21,6 +24,7 @@ export function createFakePit(clock: FakeClock, isDead = false): FakePit {
   let low: number | undefined;
   let latch: number | undefined;
   let readsHigh = false;
+  let isTaken = false;
 
   const now = (): bigint => (isDead ? 0n : clock.ticks(PIT_HZ));
   const elapsed = (): bigint | undefined => (count === undefined ? undefined : now() - loadedAt);
@@ -34,6 +38,13 @@ export function createFakePit(clock: FakeClock, isDead = false): FakePit {
 
   return {
     elapsed,
+    expiry: () =>
+      count === undefined || mode !== MODE.INTERRUPT_ON_TERMINAL_COUNT || isTaken
+        ? undefined
+        : ((loadedAt + count + 1n) * PICOSECONDS_PER_SECOND + PIT_HZ - 1n) / PIT_HZ,
+    take: () => {
+      isTaken = true;
+    },
     interrupts: () => {
       const passed = elapsed();
       if (count === undefined || passed === undefined) return 0n;
@@ -72,6 +83,7 @@ export function createFakePit(clock: FakeClock, isDead = false): FakePit {
         if (mode === MODE.RATE_GENERATOR && whole === 1) throw new Error('fake 8254: a count of 1 is illegal in mode 2');
         count = whole === 0 ? 0x1_0000n : BigInt(whole);
         loadedAt = now();
+        isTaken = false;
       }
     },
   };

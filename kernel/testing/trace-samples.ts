@@ -9,6 +9,7 @@ import {
   TEXT,
   TEXT_LIMIT,
   TICKS,
+  UTF8_TEXT,
   type AnyFieldType,
   type EventDefinition,
   type StampScale,
@@ -45,6 +46,7 @@ const SAMPLES: ReadonlyMap<AnyFieldType, readonly unknown[]> = new Map<AnyFieldT
   [STAMP, [0n, 1n, 2n ** 62n]],
   [FLAG, [true, false]],
   [TEXT, TEXTS],
+  [UTF8_TEXT, TEXTS],
 ]);
 
 /** `oneOf` tells its words only by what it makes of numbers. */
@@ -69,9 +71,10 @@ export const ALL_EVENTS: readonly EventDefinition[] = Object.values(EVENTS);
 /** What a value is after its way over the wire: stamps are nanoseconds, texts are cut and hold no unpaired surrogates. */
 export function asRead(type: AnyFieldType, value: unknown, scale: StampScale): unknown {
   if (type === STAMP) return scale.toNanos(value as bigint);
-  if (type !== TEXT) return value;
+  if (type !== TEXT && type !== UTF8_TEXT) return value;
   const text = value as string;
-  const cut = text.length > TEXT_LIMIT ? text.slice(0, TEXT_LIMIT) + '…' : text;
+  // What comes as UTF-8 is sent as it came.
+  const cut = type === TEXT && text.length > TEXT_LIMIT ? text.slice(0, TEXT_LIMIT) + '…' : text;
   // A surrogate that is not one of a pair; the language's own toWellFormed is younger than this target.
   return cut.replaceAll(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd');
 }

@@ -18,6 +18,8 @@ export interface ReferenceCounter extends Counter {
 }
 
 const SPAN_SECONDS = 0.1;
+/** Of a tick of the coarser counter: readings meet its phases not as evenly as chance would, and their mean is no better known than this. */
+const TICK_KNOWN = 0.1;
 const SEGMENTS = 5;
 /** Readings before the span, which tell how quick an access can be. */
 const FIRST_READINGS = 50;
@@ -56,14 +58,17 @@ interface Ratio {
   readonly uncertainty: number;
 }
 
-/** The TSC's frequency. @returns undefined if the reference does not move, or no reading was undisturbed */
+/** The TSC's frequency. @returns undefined if one of the two stands, if only for a while, or no reading was undisturbed */
 export function measureTsc(stamps: AccessStamps, reference: ReferenceCounter): Frequency | undefined {
   const hz = Number(reference.frequency.numerator) / Number(reference.frequency.denominator);
   const ratio = measureRatio(stamps, reference, (counter) => counter / (hz * SPAN_SECONDS));
-  return ratio && measured(ratio.value * hz, ratio, 'tsc', reference.name);
+  if (!ratio) return undefined;
+  const least = TICK_KNOWN / (hz * SPAN_SECONDS);
+  const uncertainty = ratio.uncertainty > least ? ratio.uncertainty : least;
+  return measured(ratio.value * hz, { ...ratio, uncertainty }, 'tsc', reference.name);
 }
 
-/** A counter's frequency by a TSC whose own is known. @returns undefined if the counter does not move */
+/** A counter's frequency by a TSC whose own is known. @returns undefined as measureTsc */
 export function measureByTsc(stamps: AccessStamps, counter: Counter, tscFrequency: Frequency): Frequency | undefined {
   const hz = Number(tscFrequency.numerator) / Number(tscFrequency.denominator);
   const ratio = measureRatio(stamps, counter, (_, tsc) => tsc / (hz * SPAN_SECONDS));
@@ -72,7 +77,9 @@ export function measureByTsc(stamps: AccessStamps, counter: Counter, tscFrequenc
   return measured(hz / ratio.value, { ...ratio, uncertainty: ratio.uncertainty + tscFrequency.uncertaintyPpb / 1e9 }, counter.name, 'tsc');
 }
 
-function measured(hz: number, { uncertainty }: Ratio, name: string, against: string): Frequency {
+/** @returns undefined for less than a hertz, which is none */
+function measured(hz: number, { uncertainty }: Ratio, name: string, against: string): Frequency | undefined {
+  if (hz < 1 || !Number.isFinite(hz)) return undefined;
   const rounded = roundest(hz, hz * uncertainty);
   const moved = Math.abs(rounded - hz) / hz;
   return frequency(BigInt(rounded), 1n, 'measured', `${name} against ${against}`, Math.ceil((uncertainty + moved) * 1e9));
@@ -135,7 +142,8 @@ function measureRatio(
     if (own < least) least = own;
     if (own > most) most = own;
   }
-  if (!(most >= least) || Number.isNaN(value)) return undefined;
+  // Of a TSC that stands in a segment, or goes back.
+  if (!(most >= least) || least <= 0 || Number.isNaN(value)) return undefined;
   // The whole span's line is that much more certain than a segment's: the error of a slope goes with the length to the power of
   // -3/2. The spread of five is about two standard deviations; three on each side is what is told.
   return { value, uncertainty: ((most - least) * 1.5) / SEGMENTS ** 1.5 / value };

@@ -7,16 +7,16 @@ import { millis, nanos, NANOS_PER_SECOND, type Instant, type Nanos } from './uni
 
 export interface Verdict {
   /**
-   * drift: for an interval the clock's rate is beyond the limit, and goes on in the confirmation after it. step: only for the interval.
-   * Both clocks are compared again after that: what lasts is told again.
-   * stopped: one of the two stood while the other went on.
+   * drift: the clock's rate is beyond the limit, in one interval and the next. step: in one interval only.
+   * stopped: one of the two stands while the other goes on. Drift and standing are told when they begin, and agree when they have been over
+   * for a second; steps within a second of each other are told as one, after it. Steps of a clock that drifts are not told.
    */
-  readonly verdict: 'drift' | 'step' | 'stopped';
-  /** The one that stands; of a drift or a step, the watched one: two clocks do not tell which of them is wrong. */
+  readonly verdict: 'drift' | 'step' | 'stopped' | 'agree';
+  /** The one that stands; of a drift or a step, the watched one: two clocks do not tell which of them is wrong. Of agree: as when it began. */
   readonly which: ClockName;
-  /** What the clock gained on the other in the interval; negative if it lost. */
+  /** What the clock gained on the other in the interval, or since the fault began if it is over; negative if it lost. */
   readonly offset: Nanos;
-  /** The same as a rate, in parts per billion of the other's time. */
+  /** The same as a rate, in parts per billion of the other's time; of the time of the one that goes on, if one stands. Finite. */
   readonly ratePpb: number;
 }
 
@@ -32,7 +32,7 @@ export interface ClockWatchParts {
 
 export interface ClockWatch {
   readonly interval: Nanos;
-  /** Compares if it is time to. Called whenever the kernel wakes, at least once per `interval`: a drift or step is told within two of them. */
+  /** Compares if it is time to. Called whenever the kernel wakes, at least once per `interval`: a fault is told within three of them. */
   look(): void;
 }
 
@@ -41,7 +41,6 @@ const NARROW = 20_000n;
 const TRIES = 5;
 /** An interval over which one clock advanced less than this part of it, by the other: it stands. */
 const STANDS = 100n;
-const CONFIRMATION = 5n;
 
 /** Both clocks at one instant, to `width`. */
 interface Pair {
@@ -53,10 +52,17 @@ interface Pair {
 export function createClockWatch({ clock, against, onVerdict, interval = millis(250), limitPpm = 100 }: ClockWatchParts): ClockWatch {
   const readClock = clock.now;
   const readAgainst = against.now;
+  /** Comparisons in a second. */
+  const second = Number((NANOS_PER_SECOND + interval - 1n) / interval);
   let base = readPair();
-  let due = interval;
-  /** What an interval beyond the limit offers for confirmation. */
+  /** An interval beyond the limit: the next one tells what it was. */
   let suspicion: { offset: Nanos; ratePpb: number } | undefined;
+  /** What lasts, and how many comparisons in a row it was not seen. */
+  let fault: { verdict: 'drift' | 'stopped'; which: ClockName; since: Pair; calm: number } | undefined;
+  /** Of steps that are not told yet. */
+  let stepped = nanos(0n);
+  /** Comparisons until a step may be told. */
+  let quiet = 0;
 
   /** The watched clock between two readings of the other: something may hold the machine up in between, and then widens the pair. */
   function readPair(): Pair {
@@ -71,36 +77,63 @@ export function createClockWatch({ clock, against, onVerdict, interval = millis(
 
   function look(): void {
     // Either may stand.
-    if (readAgainst() - base.against < due && readClock() - base.clock < due) return;
+    if (readAgainst() - base.against < interval && readClock() - base.clock < interval) return;
     const pair = readPair();
-    const byClock = pair.clock - base.clock;
-    const byAgainst = pair.against - base.against;
-    // A midpoint is wrong by half of its width at most.
-    const uncertain = (pair.width + base.width) / 2n + clock.resolution + against.resolution;
-    const offset = nanos(byClock - byAgainst);
+    const before = base;
     base = pair;
-
+    const byClock = pair.clock - before.clock;
+    const byAgainst = pair.against - before.against;
+    const offset = nanos(byClock - byAgainst);
     const stands = byClock * STANDS < byAgainst ? clock : byAgainst * STANDS < byClock ? against : undefined;
     if (stands) {
       suspicion = undefined;
-      due = interval;
-      onVerdict({ verdict: 'stopped', which: stands.name, offset, ratePpb: byAgainst > 0n ? rateOf(offset, byAgainst) : Infinity });
-      return;
+      begin('stopped', stands.name, before, offset, rateOf(offset, byAgainst > byClock ? byAgainst : byClock));
+    } else compare(before, offset, byAgainst);
+    if (quiet > 0) quiet--;
+    if (stepped !== 0n && quiet === 0) {
+      onVerdict({ verdict: 'step', which: clock.name, offset: stepped, ratePpb: rateOf(stepped, interval) });
+      stepped = nanos(0n);
+      quiet = second;
     }
+  }
+
+  function compare(before: Pair, offset: Nanos, byAgainst: bigint): void {
+    // A midpoint is wrong by half of its width at most.
+    const uncertain = (base.width + before.width) / 2n + clock.resolution + against.resolution;
     const size: bigint = offset;
     const beyond = (size < 0n ? -size : size) - uncertain;
     const isBeyond = beyond > 0n && Number(beyond) * 1e6 > limitPpm * Number(byAgainst);
-    const confirming = suspicion;
-    suspicion = undefined;
-    due = interval;
-    if (confirming) {
-      // That the limit was passed is known: this short interval tells whether the rate goes on, or nothing more was gained.
-      const goesOn = Number(offset) / (confirming.ratePpb * Number(byAgainst)) > 0.5 / Number(NANOS_PER_SECOND);
-      onVerdict({ verdict: goesOn ? 'drift' : 'step', which: clock.name, offset: confirming.offset, ratePpb: confirming.ratePpb });
-    } else if (isBeyond) {
-      suspicion = { offset, ratePpb: rateOf(offset, byAgainst) };
-      due = nanos(interval / CONFIRMATION);
+    const ratePpb = rateOf(offset, byAgainst);
+    if (!isBeyond && fault && ++fault.calm >= second) end();
+    if (isBeyond && fault) fault.calm = 0;
+    if (fault?.verdict === 'drift') return;
+    const suspected = suspicion;
+    suspicion = isBeyond ? { offset, ratePpb } : undefined;
+    if (!suspected) return;
+    // That the limit was passed is known: this interval tells whether the rate goes on, or nothing more was gained. The fault may have begun
+    // at the end of the first one, so that its rate is the smaller one.
+    if (ratePpb / suspected.ratePpb > 0.5) begin('drift', clock.name, before, offset, ratePpb);
+    // What a clock that stood has lost is told already.
+    else if (!fault) stepped = nanos(stepped + suspected.offset);
+  }
+
+  function begin(verdict: 'drift' | 'stopped', which: ClockName, since: Pair, offset: Nanos, ratePpb: number): void {
+    if (fault?.verdict === verdict && fault.which === which) {
+      fault.calm = 0;
+      return;
     }
+    fault = { verdict, which, since, calm: 0 };
+    suspicion = undefined;
+    onVerdict({ verdict, which, offset, ratePpb });
+  }
+
+  function end(): void {
+    const { which, since } = fault!;
+    fault = undefined;
+    const byClock = base.clock - since.clock;
+    const byAgainst = base.against - since.against;
+    const offset = nanos(byClock - byAgainst);
+    onVerdict({ verdict: 'agree', which, offset, ratePpb: rateOf(offset, byAgainst > byClock ? byAgainst : byClock) });
   }
 
   return { interval, look };

@@ -15,6 +15,7 @@ const FOREVER = nanos(1n << 62n);
  */
 export function createCounterClock(name: ClockName, counter: ReferenceCounter, epoch: Instant, accessTsc?: () => bigint): HwClock {
   const { frequency, width, read } = counter;
+  const stamp = accessTsc ?? (() => last);
   const toNanos = createTickScale(frequency);
   const wrap = ((NANOS_PER_SECOND * frequency.denominator) << BigInt(width)) / frequency.numerator;
   /** Of a tick, if they are whole: the engine is spared a call. */
@@ -32,7 +33,7 @@ export function createCounterClock(name: ClockName, counter: ReferenceCounter, e
     const value = read();
     elapsed += BigInt.asUintN(width, value - last);
     last = value;
-    reading = accessTsc?.() ?? value;
+    reading = stamp();
     return instant(epoch + toNanos(ticks(elapsed)));
   }
 
@@ -46,8 +47,17 @@ export function createCounterClock(name: ClockName, counter: ReferenceCounter, e
     let value = read();
     if ((value - last) >> SUSPICIOUS_BITS !== 0n) value = readAgain();
     last = value;
-    reading = accessTsc?.() ?? value;
-    return instant(epoch + (wholeNanos === undefined ? toNanos(ticks(value - start)) : (value - start) * wholeNanos));
+    reading = stamp();
+    return instant(epoch + toNanos(ticks(value - start)));
+  }
+  /** The same where a tick is a whole number of nanoseconds: the engine is spared a call. */
+  const wholeOffset = wholeNanos === undefined ? 0n : epoch - start * wholeNanos;
+  function readWideWhole(): Instant {
+    let value = read();
+    if ((value - last) >> SUSPICIOUS_BITS !== 0n) value = readAgain();
+    last = value;
+    reading = stamp();
+    return instant(value * wholeNanos! + wholeOffset);
   }
   /** The same where a tick is a nanosecond: the engine is spared a call. Such a counter is the TSC, which is read at one stroke. */
   const offset = epoch - start;
@@ -65,6 +75,6 @@ export function createCounterClock(name: ClockName, counter: ReferenceCounter, e
     resolution: nanos((NANOS_PER_SECOND * frequency.denominator + frequency.numerator - 1n) / frequency.numerator),
     reach: wrap < FOREVER ? nanos(wrap) : FOREVER,
     readingTsc: () => reading,
-    now: width < 64 ? readNarrow : isNanos ? readWideNanos : readWide,
+    now: width < 64 ? readNarrow : isNanos ? readWideNanos : wholeNanos === undefined ? readWide : readWideWhole,
   };
 }

@@ -1,13 +1,13 @@
-import { ticksToNanos, type Frequency } from './frequency.ts';
+import { reducedPerNano, ticksToNanos, type Frequency } from './frequency.ts';
 import type { HwClock } from './hw-clock.ts';
 import type { OneShot } from './one-shot.ts';
-import { instant, millis, nanos, NANOS_PER_SECOND, ticks, type Instant, type Nanos } from './units.ts';
+import { instant, millis, nanos, ticks, type Instant, type Nanos } from './units.ts';
 
 export type TimerName = 'pit' | 'hpet' | 'lapic';
 
 /**
- * A hardware timer: one deadline, one interrupt. The contract; each sentence has a case in
- * hw-timer.test.ts on a fake, and the first, third to fifth in test/timers.test.ts on QEMU's devices:
+ * A hardware timer: one deadline, one interrupt. The contract; each sentence has a case in hw-timer.test.ts that runs on fakes of
+ * every timer in every mode, and the first, third to fifth in test/timers.test.ts on QEMU's devices:
  *
  * - It expires at its deadline or later, never earlier (by the clock it was created with).
  * - It is disarmed when the handler runs; the handler may arm it again.
@@ -37,8 +37,9 @@ const LEAD_RUNS = 16;
 const LEAD_MARGIN = 40;
 /** Largest number that the engine has as an integer. */
 const INTEGER_MAX = 0x7fff_ffff;
-/** Of arming: a counter whose reading is above 2^31 is no integer to the engine, which takes longer then. */
-const SLOWER = 1.15;
+/** Of arming: one may take so much longer than those that were measured. */
+const SLOWER = 1.03;
+const NEAR_MOST = 0x7fff_ffffn;
 /** An interval as most are. */
 const NEAR = millis(1);
 /** No clock shows more. */
@@ -63,7 +64,8 @@ export interface ConnectedHwTimer extends HwTimer {
 /**
  * Starting the hardware takes microseconds after the clock was read, in which the deadline comes nearer. That lead is always
  * nearly the same, so it is measured here and taken off every interval: a deadline is met to a tick and some
- * nanoseconds although TypeScript arms it. Interrupts have to be off, or the timer's line masked, while it is created.
+ * nanoseconds although TypeScript arms it. While it is created it takes interrupts, and its own may be among them: whatever its line
+ * is connected to has to end them.
  */
 export function createHwTimer(parts: HwTimerParts): ConnectedHwTimer {
   const { clock, oneShot, tscFrequency, onExpire } = parts;
@@ -75,33 +77,29 @@ export function createHwTimer(parts: HwTimerParts): ConnectedHwTimer {
   // The engine looks a global up at each use.
   const toNumber = Number;
   const maxInterval = ticksToNanos(frequency, ticks(BigInt(maxTicks - 1)));
-  const longest = toNumber(maxInterval);
-  // The engine computes with integers of 31 bits at once, and takes up to a microsecond longer where one of two numbers is not one:
-  // a nearer deadline goes the quick way, which is all integers where a tick is a whole number of nanoseconds.
-  const near = longest < INTEGER_MAX ? longest : INTEGER_MAX;
-  const nanosPerTick = (toNumber(frequency.denominator) * toNumber(NANOS_PER_SECOND)) / toNumber(frequency.numerator);
-  let lead = 0;
-  let laterLead = 0;
+  // Bigints throughout: numbers would be integers to the engine in one case and fractions in the next, which takes it up to a microsecond
+  // longer, and the lead has to be the same in all cases.
+  const { multiply, divide } = reducedPerNano(frequency);
+  /** A nearer deadline takes one run, which is so short that the two frequencies, known to some parts in a billion, differ by nanoseconds. */
+  const near = maxInterval < NEAR_MOST ? maxInterval : NEAR_MOST;
+  let lead = 0n;
+  let laterLead = 0n;
   let deadline = instant(0n);
   let armed = false;
   let prepared = false;
 
   /** From an interrupt, or beyond the near. */
   function program(): void {
-    const remaining = toNumber(deadline - now()) - laterLead;
-    if (remaining <= 0) start(minTicks);
-    else if (remaining <= near) start(inTicks(remaining));
-    else {
-      // The last run is kept short: the two frequencies are known to some parts in a billion, which are nanoseconds in a second.
-      const run = remaining - near / 2;
-      start(((run < longest ? run : longest) / nanosPerTick) >>> 0);
+    const remaining = deadline - now() - laterLead;
+    if (remaining <= 0n) start(minTicks);
+    else if (remaining <= near) {
+      // The whole ticks and one more: rounded up.
+      const count = toNumber((remaining * multiply) / divide) + 1;
+      start(count > minTicks ? count : minTicks);
+    } else {
+      const run = remaining - near / 2n;
+      start(toNumber(((run < maxInterval ? run : maxInterval) * multiply) / divide));
     }
-  }
-
-  /** The whole ticks and one more: rounded up, without a call of Math.ceil. A count has 31 bits at most. */
-  function inTicks(interval: number): number {
-    const count = (interval / nanosPerTick + 1) >>> 0;
-    return count > minTicks ? count : minTicks;
   }
 
   function arm(when: Instant): void {
@@ -111,9 +109,9 @@ export function createHwTimer(parts: HwTimerParts): ConnectedHwTimer {
       prepared = true;
     }
     // As in `program`, without its calls and checks: the shortest interval is what this takes.
-    const remaining = toNumber(when - now()) - lead;
-    if (remaining > 0 && remaining <= near) {
-      const count = (remaining / nanosPerTick + 1) >>> 0;
+    const remaining = when - now() - lead;
+    if (remaining > 0n && remaining <= near) {
+      const count = toNumber((remaining * multiply) / divide) + 1;
       start(count > minTicks ? count : minTicks);
       deadline = when;
       armed = true;
@@ -135,14 +133,14 @@ export function createHwTimer(parts: HwTimerParts): ConnectedHwTimer {
     stop();
   }
 
+  const nanosPerTick = toNumber(divide) / toNumber(multiply);
   const toNanos = (tsc: bigint): number => Number(ticksToNanos(tscFrequency, ticks(tsc)));
   /** From the last reading of the clock to the start that followed. */
   const sinceReading = (): number => toNanos(oneShot.startTsc() - clock.readingTsc());
   let shortest = INTEGER_MAX;
   let shortestLater = INTEGER_MAX;
+  let longestStart = 0;
   let longestArm = 0;
-  const shortestRun = minTicks * nanosPerTick;
-  const { max } = Math;
   oneShot.date(true);
   prepare();
   prepared = true;
@@ -152,10 +150,17 @@ export function createHwTimer(parts: HwTimerParts): ConnectedHwTimer {
     const later = sinceReading();
     if (later < shortestLater) shortestLater = later;
 
-    arm(instant(now() + NEAR));
+    const when = instant(now() + NEAR);
+    const called = clock.readingTsc();
+    arm(when);
     const sooner = sinceReading();
     if (sooner < shortest) shortest = sooner;
-
+    // The first runs are not like the later ones.
+    const starts = toNanos(oneShot.startTsc() - called);
+    if (run > 1 && starts > longestStart) longestStart = starts;
+  }
+  oneShot.date(false);
+  for (let run = 0; run < LEAD_RUNS; run++) {
     // As a caller does it: read the clock, arm, take interrupts. These are open about half way from one reading to the next.
     const when = instant(now() + NEAR);
     const called = clock.readingTsc();
@@ -165,25 +170,22 @@ export function createHwTimer(parts: HwTimerParts): ConnectedHwTimer {
     const polled = clock.readingTsc();
     poll();
     now();
-    // Meanwhile the shortest run of the hardware goes by too, if it was started by then.
-    const takes = max(
-      toNanos(polled - called) - toNanos(clock.readingTsc() - polled) / 2,
-      toNanos(oneShot.startTsc() - called) + shortestRun,
-    );
-    // The first runs are not like the later ones.
+    const takes = toNanos(polled - called) - toNanos(clock.readingTsc() - polled) / 2;
     if (run > 1 && takes > longestArm) longestArm = takes;
   }
   disarm();
-  oneShot.date(false);
-  lead = shortest > LEAD_MARGIN ? shortest - LEAD_MARGIN : 0;
-  laterLead = shortestLater > LEAD_MARGIN ? shortestLater - LEAD_MARGIN : 0;
+  // By a caller who reads the clock, arms, and takes interrupts; meanwhile the shortest run of the hardware goes by too.
+  const withRun = longestStart + minTicks * nanosPerTick;
+  const keeps = longestArm > withRun ? longestArm : withRun;
+  const withMargin = (measured: number): bigint => BigInt(measured > LEAD_MARGIN ? measured - LEAD_MARGIN : 0);
+  lead = withMargin(shortest);
+  laterLead = withMargin(shortestLater);
 
   return {
     name: oneShot.name,
     frequency,
-    lead: nanos(BigInt(lead)),
-    // By a caller who reads the clock, arms, and takes interrupts.
-    minInterval: nanos(BigInt(Math.ceil(longestArm * SLOWER + 2 * nanosPerTick))),
+    lead: nanos(lead),
+    minInterval: nanos(BigInt(Math.ceil(keeps * SLOWER + 2 * nanosPerTick))),
     maxInterval,
     arm,
     disarm,

@@ -605,6 +605,51 @@ describe('the hardware timer', () => {
   });
 });
 
+describe('timers that are stopped', () => {
+  it('run no more, and leave the hardware disarmed, touched once', () => {
+    const { timers, run, takeTouches, armedFor, interruptStale } = createMachine();
+    let runs = 0;
+    const one = timers.armOneShot(at(100), () => runs++);
+    timers.armPeriodic(at(50), ns(50), () => runs++);
+    run(60);
+    expect(runs).toBe(1);
+    takeTouches();
+    timers.stop();
+    expect(takeTouches()).toEqual(['disarm']);
+    expect([timers.pending(), armedFor(), one.isPending()]).toEqual([0, undefined, false]);
+    interruptStale();
+    run(10_000);
+    expect(runs).toBe(1);
+    timers.stop();
+    expect(one.cancel()).toBe(false);
+    expect(takeTouches()).toEqual([]);
+  });
+
+  it('can be armed no more, in any way, and say why', () => {
+    const { timers, takeTouches } = createMachine();
+    const timer = timers.createTimer(() => undefined);
+    timers.stop();
+    const reason = /the kernel timers are stopped/;
+    expect(() => timer.arm(at(100))).toThrow(reason);
+    expect(() => timer.armPeriodic(at(100), ns(50))).toThrow(reason);
+    expect(() => timers.armOneShot(at(100), () => undefined)).toThrow(reason);
+    expect([timers.pending(), takeTouches()]).toEqual([0, []]);
+  });
+
+  it('from a callback leave what is due with it without its turn, and a periodic one without its next', () => {
+    const { timers, run, armedFor } = createMachine();
+    const ran: string[] = [];
+    timers.armPeriodic(at(100), ns(50), () => {
+      ran.push('first');
+      timers.stop();
+    });
+    timers.armOneShot(at(100), () => ran.push('second'));
+    run(1_000);
+    expect(ran).toEqual(['first']);
+    expect(armedFor()).toBeUndefined();
+  });
+});
+
 describe('a stale interrupt', () => {
   it('is harmless with no timer at all', () => {
     const { armedFor, interruptStale, takeTouches } = createMachine();

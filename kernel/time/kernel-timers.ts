@@ -15,6 +15,7 @@
  *   arm and cancel any timer. One that is cancelled does not run, not even if it was due in the same expiry.
  * - An error of a callback passes on to the caller of the expiry handler, at once, the queue consistent and the hardware
  *   armed. The other timers that are due run in the next expiry.
+ * - Once stopped, no timer runs or can be armed.
  * - The hardware is armed or disarmed only if what it should wait for has changed, at most once per call from outside
  *   and once per expiry. An interrupt for which nothing is due is harmless.
  */
@@ -79,6 +80,11 @@ export interface KernelTimers {
   pending(): number;
   /** Deadlines missed so far, of all timers. */
   missed(): number;
+  /**
+   * Cancels all timers, which disarms the hardware. From then on arming one throws an Error, and cancelling is harmless. May be called from
+   * a callback: what is due in the same expiry does not run any more.
+   */
+  stop(): void;
 }
 
 export interface KernelTimersOptions {
@@ -119,6 +125,8 @@ export function createKernelTimers({ clock, createHwTimer, minPeriod: leastWante
   let nextOrder = 0;
   let missedInAll = 0;
   let isExpiring = false;
+  /** The latest deadline that is taken: none any more once the timers are stopped. */
+  let latest: bigint = LATEST_DEADLINE;
 
   function updateHardware(): void {
     const entry = head();
@@ -199,16 +207,28 @@ export function createKernelTimers({ clock, createHwTimer, minPeriod: leastWante
     }
   }
 
+  function stop(): void {
+    latest = -1n;
+    for (let entry = head(); entry !== undefined; entry = head()) dequeue(entry);
+    if (!isExpiring) updateHardware();
+  }
+
+  function refuseTime(what: string, least: bigint, value: unknown): never {
+    if (latest < 0n) throw new Error(`${what} ${String(value)}: the kernel timers are stopped`);
+    if (typeof value !== 'bigint') refuse(what, 'a bigint of nanoseconds', value);
+    throw new RangeError(`${what} ${value} ns is not within ${least} to ${LATEST_DEADLINE} ns`);
+  }
+
   function createTimer(callback: TimerCallback): KernelTimer {
     if (typeof callback !== 'function') refuse('callback', 'a function', callback);
     const timer: KernelTimer = {
       arm: (deadline) => {
         // The console's calls are not type-checked.
-        if (typeof deadline !== 'bigint' || deadline < 0n || deadline > LATEST_DEADLINE) refuseTime('deadline', 0n, deadline);
+        if (typeof deadline !== 'bigint' || deadline < 0n || deadline > latest) refuseTime('deadline', 0n, deadline);
         arm(entry, deadline, ONE_SHOT);
       },
       armPeriodic: (first, period) => {
-        if (typeof first !== 'bigint' || first < 0n || first > LATEST_DEADLINE) refuseTime('first deadline', 0n, first);
+        if (typeof first !== 'bigint' || first < 0n || first > latest) refuseTime('first deadline', 0n, first);
         if (typeof period !== 'bigint' || period < minPeriod || period > LATEST_DEADLINE) refuseTime('period', minPeriod, period);
         arm(entry, first, period);
       },
@@ -235,15 +255,11 @@ export function createKernelTimers({ clock, createHwTimer, minPeriod: leastWante
     },
     pending: size,
     missed: () => missedInAll,
+    stop,
   };
 }
 
 const longest = (a: Nanos, b: Nanos, c: Nanos): Nanos => (a >= b && a >= c ? a : b >= c ? b : c);
-
-function refuseTime(what: string, least: bigint, value: unknown): never {
-  if (typeof value !== 'bigint') refuse(what, 'a bigint of nanoseconds', value);
-  throw new RangeError(`${what} ${value} ns is not within ${least} to ${LATEST_DEADLINE} ns`);
-}
 
 function refuse(what: string, kind: string, value: unknown): never {
   throw new TypeError(`${what} must be ${kind}, not ${String(value)} (${typeof value})`);

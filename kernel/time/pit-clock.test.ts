@@ -112,6 +112,22 @@ describe.each([
     expect(pit.lost).toEqual([]);
   });
 
+  it('loses nothing when an interrupt is taken as late as can be and the next one at once', () => {
+    const pit = createFakePit(delay);
+    for (let turn = 0; turn < 200; turn++) {
+      // Up to shortly before the next edge, and shortly after it.
+      const place = Number(pit.exact() - 1_000n) % 999_847;
+      pit.passNanos(2 * 999_847 - place - 30_000);
+      mustBeRight(pit);
+      pit.interrupt();
+      pit.passNanos(40_000 + turn * 1_000);
+      mustBeRight(pit);
+      pit.interrupt();
+      mustBeRight(pit);
+    }
+    expect(pit.lost).toEqual([]);
+  });
+
   it('tells of lost interrupts and makes up for their periods', () => {
     const pit = createFakePit(delay);
     pit.passNanos(500_000);

@@ -122,11 +122,18 @@ export const EVENTS = {
     ['clock', CLOCK_NAME],
     ['count', COUNT],
   ]),
-  /** The clock watch: the two clocks disagree. */
+  /** The clock watch: the two clocks disagree, from now on (drift, stopped) or since the last comparisons (step). */
   clockWatch: defineEvent(26, 'clock.watch', 'error', [
     ['clock', CLOCK_NAME],
     ['against', CLOCK_NAME],
     ['verdict', oneOf('drift', 'step', 'stopped')],
+    ['offset', NANOS],
+    ['rate-ppb', REAL],
+  ]),
+  /** What the clock watch told has been over for a second; `offset` and rate since it began. */
+  clockAgrees: defineEvent(43, 'clock.agrees', 'info', [
+    ['clock', CLOCK_NAME],
+    ['against', CLOCK_NAME],
     ['offset', NANOS],
     ['rate-ppb', REAL],
   ]),

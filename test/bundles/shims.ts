@@ -75,6 +75,39 @@ export function main(shims: Shims): void {
   shims.mmioWrite64(HPET_MAIN_CNT, 0xfedc_ba98_7654_3210n);
   check('mmioWrite64 writes 64 bits', shims.mmioRead64(HPET_MAIN_CNT) === 0xfedc_ba98_7654_3210n, shims.mmioRead64(HPET_MAIN_CNT));
   // The firmware's ROM, where the CPU starts: the same bytes in every width.
+  const count = shims.mmioReaderInt32(HPET_MAIN_CNT);
+  const write = shims.mmioWriter32(HPET_MAIN_CNT);
+  for (const [value, seen] of [
+    [5, 5],
+    [0x8000_0001, -0x7fff_ffff],
+    [-2, -2],
+    [-0.5 - 1.5, -2],
+    [-(2 ** 31), -(2 ** 31)],
+    [2 ** 32 - 1, -1],
+  ] as const) {
+    write(value);
+    check(`mmioWriter32 writes ${value}, which mmioReaderInt32 reads`, count() === seen, count());
+    check('mmioRead32 reads it without sign', shims.mmioRead32(HPET_MAIN_CNT) === seen >>> 0, shims.mmioRead32(HPET_MAIN_CNT));
+  }
+  shims.mmioWrite64(HPET_MAIN_CNT, 0xfedc_ba98_7654_3210n);
+  const count64 = shims.mmioReader64(HPET_MAIN_CNT);
+  check('mmioReader64 reads 64 bits', count64() === 0xfedc_ba98_7654_3210n, count64());
+  const asked = shims.rdtsc();
+  count();
+  check('accessTsc dates them', shims.accessTsc() > asked && shims.accessTsc() < shims.rdtsc(), shims.accessTsc() - asked);
+  for (const value of [-(2 ** 31) - 1, 2 ** 32, 0.5, -0.5, NaN])
+    throws(`mmioWriter32 refuses ${value}`, () => write(value), 'RangeError', 'mmioWriter32', 'value');
+  throws('mmioWriter32 refuses nothing', () => (write as () => void)(), 'TypeError', 'mmioWriter32', 'value', 'undefined');
+  throws(
+    'mmioReaderInt32 refuses an unaligned address',
+    () => shims.mmioReaderInt32(HPET + 2),
+    'RangeError',
+    'mmioReaderInt32',
+    'multiple',
+  );
+  throws('mmioReader64 refuses RAM', () => shims.mmioReader64(0x10_0000), 'RangeError', 'mmioReader64', 'device range');
+  throws('mmioWriter32 refuses RAM', () => shims.mmioWriter32(0x10_0000), 'RangeError', 'mmioWriter32', 'device range');
+
   const bytes = [0, 1, 2, 3].map((offset) => shims.mmioRead8(RESET_VECTOR + offset));
   check('mmioRead8 reads the reset vector, a far jump', bytes[0] === 0xea, bytes);
   check('mmioRead16 has its width', shims.mmioRead16(RESET_VECTOR) === bytes[0]! + bytes[1]! * 0x100, shims.mmioRead16(RESET_VECTOR));

@@ -20,17 +20,17 @@ interface Hardware {
 function hardwareOf(machine: Machine): Hardware[] {
   const { shims, pit, hpet, localApic, localApicFrequency, router, dispatcher } = machine;
   const list: Hardware[] = [];
-  if (pit) list.push({ oneShot: pitOneShot(pit, shims.accessTsc), connect: (handler) => router.connectIsa(0, handler) });
+  if (pit) list.push({ oneShot: pitOneShot(pit, shims), connect: (handler) => router.connectIsa(0, handler) });
   if (hpet) {
     const own = router.pickGsi(hpet.routes & ~0xffff);
     list.push({
-      oneShot: hpetOneShot(hpet, own ?? 'legacy', shims.accessTsc),
+      oneShot: hpetOneShot(hpet, own ?? 'legacy', shims),
       connect: (handler) => (own === undefined ? router.connectIsa(0, handler) : router.connectGsi(own, handler)),
     });
   }
   if (localApic && localApicFrequency) {
     list.push({
-      oneShot: localApicOneShot(localApic, localApicFrequency, VECTOR.LOCAL_TIMER, shims.accessTsc),
+      oneShot: localApicOneShot(localApic, localApicFrequency, VECTOR.LOCAL_TIMER, shims),
       connect: (handler) => {
         dispatcher.setHandler(VECTOR.LOCAL_TIMER, handler, localApic.endOfInterrupt);
         return {

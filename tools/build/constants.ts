@@ -1,7 +1,7 @@
 /**
  * A Babel plugin that puts the values of constant objects where they are used: `LAPIC.EOI` becomes 176. Register maps and tables of numbers
- * are written as objects, and in the engine each look into one costs a hundred instructions. It takes objects whose
- * every property is a literal, that are never assigned to and whose properties are never written.
+ * are written as objects, and in the engine each look into one costs a hundred instructions. It takes the properties that are
+ * literals, of objects of which nothing is used but their properties, and these are never written.
  */
 import type { NodePath, PluginObj, types as BabelTypes } from '@babel/core';
 
@@ -29,15 +29,29 @@ function constantsOf(types: Types, node: BabelTypes.Node | null | undefined): Ma
   return constants;
 }
 
-/** Whether a use of the object may change it or one of its properties. */
-function isWritten(types: Types, use: NodePath): boolean {
-  const access = use.parentPath;
-  if (!access?.isMemberExpression() || access.node.object !== use.node) return false;
-  const parent = access.parent;
+const READING_CALLS = new Set(['keys', 'values', 'entries']);
+
+/** Whether a use of the object is one that only reads it. What it is given to otherwise, by any name, may write its properties. */
+function isRead(types: Types, use: NodePath): boolean {
+  const { parent, node } = use;
+  if (types.isMemberExpression(parent) && parent.object === node) {
+    const user = use.parentPath?.parent;
+    return !(
+      (types.isAssignmentExpression(user) && user.left === parent) ||
+      types.isUpdateExpression(user) ||
+      types.isUnaryExpression(user, { operator: 'delete' }) ||
+      // A method may write to what it is a method of.
+      (types.isCallExpression(user) && user.callee === parent)
+    );
+  }
+  if (types.isVariableDeclarator(parent)) return types.isObjectPattern(parent.id);
   return (
-    (types.isAssignmentExpression(parent) && parent.left === access.node) ||
-    types.isUpdateExpression(parent) ||
-    types.isUnaryExpression(parent, { operator: 'delete' })
+    types.isSpreadElement(parent) ||
+    (types.isCallExpression(parent) &&
+      types.isMemberExpression(parent.callee) &&
+      types.isIdentifier(parent.callee.object, { name: 'Object' }) &&
+      types.isIdentifier(parent.callee.property) &&
+      READING_CALLS.has(parent.callee.property.name))
   );
 }
 
@@ -49,7 +63,7 @@ export function inlineConstants({ types }: { readonly types: Types }): PluginObj
         if (!types.isIdentifier(id)) return;
         const constants = constantsOf(types, init);
         const binding = path.scope.getBinding(id.name);
-        if (!constants || !binding?.constant || binding.referencePaths.some((use) => isWritten(types, use))) return;
+        if (!constants || !binding?.constant || !binding.referencePaths.every((use) => isRead(types, use))) return;
         for (const use of binding.referencePaths) {
           const access = use.parentPath;
           if (!access?.isMemberExpression() || access.node.object !== use.node || access.node.computed) continue;
