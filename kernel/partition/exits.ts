@@ -119,8 +119,29 @@ const REGISTERS = [
 ] as const;
 const REGISTER_RSP = 4;
 
-/** CR4 bits that a guest may set: what its CPUID offers, and not OSXSAVE. */
-const CR4_WRITABLE = 0x3fn | (1n << 6n) | (1n << 7n) | (1n << 8n) | CR4.OSFXSR | CR4.OSXMMEXCPT | (1n << 16n) | (1n << 20n) | (1n << 21n);
+/** CR4 bits that a guest may set, by the register and bit of its CPUID that offers them (APM volume 2, "CR4 Register"). Not OSXSAVE. */
+const CR4_BITS: readonly { readonly bit: bigint; readonly leaf: 1 | 7; readonly register: 1 | 2 | 3; readonly feature: number }[] = [
+  { bit: CR4.VME, leaf: 1, register: 3, feature: 1 },
+  { bit: CR4.PVI, leaf: 1, register: 3, feature: 1 },
+  { bit: CR4.TSD, leaf: 1, register: 3, feature: 4 },
+  { bit: CR4.DE, leaf: 1, register: 3, feature: 2 },
+  { bit: CR4.PSE, leaf: 1, register: 3, feature: 3 },
+  { bit: CR4.PAE, leaf: 1, register: 3, feature: 6 },
+  { bit: CR4.MCE, leaf: 1, register: 3, feature: 7 },
+  { bit: CR4.PGE, leaf: 1, register: 3, feature: 13 },
+  { bit: CR4.OSFXSR, leaf: 1, register: 3, feature: 24 },
+  { bit: CR4.OSXMMEXCPT, leaf: 1, register: 3, feature: 25 },
+  { bit: CR4.FSGSBASE, leaf: 7, register: 1, feature: 0 },
+  { bit: CR4.SMEP, leaf: 7, register: 1, feature: 7 },
+  { bit: CR4.SMAP, leaf: 7, register: 1, feature: 20 },
+];
+
+function writableCr4({ cpuid }: Partition): bigint {
+  let writable: bigint = CR4.PCE;
+  for (const { bit, leaf, register, feature } of CR4_BITS)
+    if (((cpuid(leaf, 0)[register]! >> BigInt(feature)) & 1n) !== 0n) writable |= bit;
+  return writable;
+}
 
 const isReset = (action: HealthAction): boolean => action === 'cold-reset' || action === 'warm-reset';
 /** Whether the health monitor has left it as it was. */
@@ -318,11 +339,14 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     return { value: BigInt.asUintN(is64 ? 64 : 32, raw), length: prefixes + 3 };
   }
 
+  /** By partition, made when first asked for. */
+  const cr4Writable: bigint[] = [];
+
   on(EXIT_CODE.CR_WRITE + 4, (partition) => {
     const moved = movedValue(partition);
     if (!moved) return fault(partition, VECTOR_UD);
     const { vmcb, vmcb32 } = partition.vcpu;
-    if ((moved.value & ~CR4_WRITABLE) !== 0n) return fault(partition, VECTOR_GP, 0);
+    if ((moved.value & ~(cr4Writable[partition.index] ??= writableCr4(partition))) !== 0n) return fault(partition, VECTOR_GP, 0);
     // "Physical-Address Extensions (PAE) Bit": long mode does not go without.
     if ((moved.value & CR4.PAE) === 0n && (vmcb[VMCB.EFER >> 3]! & EFER.LMA) !== 0n) return fault(partition, VECTOR_GP, 0);
     // "Implicit Invalidations": guests write CR4 in order to have translations thrown away.

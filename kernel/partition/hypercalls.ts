@@ -20,6 +20,7 @@ import {
   RESET,
   SELF,
   STATUS,
+  TIMER_PERIOD_MIN,
   TIMERS_MAX,
 } from './abi.ts';
 import { AFTER, EXIT_INDICES, exitIndex, type ExitHandler } from './exits.ts';
@@ -63,7 +64,7 @@ const THIRD = AREA.RDX;
 
 /** Deadlines beyond are none that a clock ever shows. */
 const LAST_INSTANT = (1n << 62n) - 1n;
-const PERIOD_MIN = 1_000n;
+const PERIOD_MIN = BigInt(TIMER_PERIOD_MIN);
 /** Entries of a batch that are done without a look at interrupts. */
 const BATCH_TURN = 8;
 const HEALTH_READ_MAX = 16;

@@ -20,7 +20,7 @@ import { createSkip } from '../vm/instruction-length.ts';
 import { createNestedPaging } from '../vm/nested-paging.ts';
 import { createPages, PAGE, type Pages } from '../vm/pages.ts';
 import { detectSvm, enableSvm, type Svm } from '../vm/svm.ts';
-import { createVcpu, resetVcpu } from '../vm/vcpu.ts';
+import { createVcpu, rememberVcpu, resetVcpu } from '../vm/vcpu.ts';
 import { hertz } from '../time/frequency.ts';
 import { VECTOR } from '../interrupts/vectors.ts';
 import { APIC_BASE, APIC_BASE_MSR } from '../regs/local-apic.ts';
@@ -156,6 +156,7 @@ function createPartition(common: Common, description: PartitionDescription, inde
     }),
     skip: createSkip(vcpu, memory),
     image,
+    restart: rememberVcpu(vcpu),
     state: PARTITION_STATE.READY,
     loading: undefined,
     resets: 0,

@@ -6,8 +6,8 @@ import type { ProgramDescription } from './system.ts';
 import type { EntryState } from '../vm/vcpu.ts';
 import { PTE } from '../regs/paging.ts';
 
-/** Bytes that one piece moves: about 20 us of a CPU that moves 8 bytes an instruction, and much less on others. */
-const PIECE = 64 * 1024;
+/** Bytes that one piece moves: some microseconds. */
+const PIECE = 16 * 1024;
 
 interface Segment {
   readonly at: number;

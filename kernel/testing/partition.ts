@@ -10,7 +10,7 @@ import type { Trace } from '../trace/trace.ts';
 import { createGuestMemory } from '../vm/guest-memory.ts';
 import { createGuestMsrs } from '../vm/guest-msr.ts';
 import { createSkip } from '../vm/instruction-length.ts';
-import type { EntryState } from '../vm/vcpu.ts';
+import { rememberVcpu, type EntryState } from '../vm/vcpu.ts';
 import { createFakeVcpu } from './guest.ts';
 
 export interface FakeTrace {
@@ -94,6 +94,7 @@ export function createFakePartition({
     cpuid: (leaf, subleaf) => BigInt64Array.of(BigInt(leaf), BigInt(subleaf), 0xccn, 0xddn),
     skip: createSkip(vcpu, memory),
     image: { segments: [], entry },
+    restart: rememberVcpu(vcpu),
     state: PARTITION_STATE.READY,
     loading: undefined,
     resets: 0,

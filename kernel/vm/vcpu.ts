@@ -162,3 +162,13 @@ export function resetVcpu({ area, vmcb, vmcb32 }: Vcpu, { mode, entry, cr3 = 0, 
   vmcb32[VMCB.V_INTR >> 2] = V_INTR.MASKING;
   vmcb32[VMCB.INTERCEPT_1 >> 2] = vmcb32[VMCB.INTERCEPT_1 >> 2]! & ~INTERCEPT_1.VINTR;
 }
+
+/** Puts a guest CPU back to where it is now: quicker than resetVcpu. @returns the function that does it */
+export function rememberVcpu({ area, vmcb }: Vcpu): () => void {
+  const areaThen = area.slice();
+  const vmcbThen = vmcb.slice();
+  return () => {
+    area.set(areaThen);
+    vmcb.set(vmcbThen);
+  };
+}
