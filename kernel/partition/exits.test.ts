@@ -423,6 +423,9 @@ describe('INTn, where it is intercepted for the sake of INT3', () => {
 });
 
 describe('MOV to CR4', () => {
+  /** A CPU that offers all there is. */
+  const ALL = { cpuid: () => new BigInt64Array(4).fill(0xffff_ffffn) };
+
   const write = (guest: ReturnType<typeof create>, value: bigint, code = [0x0f, 0x22, 0xe0]): number => {
     guest.area[AREA.RAX] = value;
     guest.view.setUint8(VMCB.TLB_CONTROL, 0);
@@ -431,7 +434,7 @@ describe('MOV to CR4', () => {
 
   it('takes the bits that a guest may have, and no other', () => {
     for (let bit = 0n; bit < 64n; bit++) {
-      const guest = createLong();
+      const guest = createLong(ALL);
       const isAllowed = [0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n, 9n, 10n, 16n, 20n, 21n].includes(bit);
       const value = BigInt.asIntN(64, CR4.PAE | (1n << bit));
       const before = guest.vmcb[VMCB.CR4 >> 3];
@@ -440,10 +443,40 @@ describe('MOV to CR4', () => {
     }
   });
 
+  it('takes what the CPUID of the guest offers, and PCE', () => {
+    const offers = (leaf: number, register: number, feature: number) => ({
+      cpuid: (asked: number) => new BigInt64Array(4).map((_, index) => (asked === leaf && index === register ? 1n << BigInt(feature) : 0n)),
+    });
+    // APM volume 3, "CPUID Fn0000_0001_EDX", "Fn0000_0007_EBX_x0": VME (which is PVI as well), DE, PSE, TSC, PAE, MCE, PGE, FXSR, SSE; FSGSBASE, SMEP, SMAP.
+    for (const [leaf, register, feature, bits] of [
+      [1, 3, 1, 0b11],
+      [1, 3, 2, 1 << 3],
+      [1, 3, 3, 1 << 4],
+      [1, 3, 4, 1 << 2],
+      [1, 3, 6, 1 << 5],
+      [1, 3, 7, 1 << 6],
+      [1, 3, 13, 1 << 7],
+      [1, 3, 24, 1 << 9],
+      [1, 3, 25, 1 << 10],
+      [7, 1, 0, 1 << 16],
+      [7, 1, 7, 1 << 20],
+      [7, 1, 20, 1 << 21],
+      [1, 2, 26, 0],
+      [7, 2, 16, 0],
+    ] as const)
+      for (let bit = 0; bit < 32; bit++) {
+        const guest = create(offers(leaf, register, feature));
+        write(guest, 1n << BigInt(bit));
+        expect(guest.injected() === 0, `leaf ${leaf} register ${register} bit ${feature}: CR4 bit ${bit}`).toBe(
+          bit === 8 || ((bits >>> bit) & 1) === 1,
+        );
+      }
+  });
+
   it('takes from every register', () => {
     const REGISTERS = ['RAX', 'RCX', 'RDX', 'RBX', '', 'RBP', 'RSI', 'RDI', 'R8', 'R9', 'R10', 'R11', 'R12', 'R13', 'R14', 'R15'] as const;
     for (const [number, name] of REGISTERS.entries()) {
-      const guest = createLong();
+      const guest = createLong(ALL);
       const value = CR4.PAE | CR4.OSFXSR;
       for (let index = 0; index <= AREA.R15; index++) guest.area[index] = -1n;
       guest.vmcb[VMCB.RSP >> 3] = -1n;
@@ -455,22 +488,22 @@ describe('MOV to CR4', () => {
   });
 
   it('looks at 32 bits outside of 64-bit code', () => {
-    const guest = create();
+    const guest = create(ALL);
     write(guest, 0x7777_7777_0000_0010n);
     expect(guest.vmcb[VMCB.CR4 >> 3]).toBe(0x10n);
   });
 
   it('without PAE is #GP in long mode only', () => {
-    const long = createLong();
+    const long = createLong(ALL);
     write(long, CR4.OSFXSR);
     expect(long.injected()).toBe(GP);
-    const other = create();
+    const other = create(ALL);
     write(other, CR4.OSFXSR);
     expect([other.injected(), other.vmcb[VMCB.CR4 >> 3]]).toEqual([0, CR4.OSFXSR]);
   });
 
   it('has translations thrown away where it says how they are made', () => {
-    const guest = create();
+    const guest = create(ALL);
     const flushes = [CR4.PGE, CR4.PGE, CR4.PGE | CR4.OSFXSR, CR4.PSE, 0n, CR4.SMEP].map((value) => {
       write(guest, value);
       return guest.view.getUint8(VMCB.TLB_CONTROL);
@@ -479,7 +512,7 @@ describe('MOV to CR4', () => {
   });
 
   it('that is none any more is #UD', () => {
-    const guest = create();
+    const guest = create(ALL);
     write(guest, 0n, [0x0f, 0x20, 0xe0]);
     expect([guest.injected(), guest.moved()]).toEqual([UD, 0]);
   });

@@ -20,6 +20,7 @@ import {
   SELF,
   STATUS,
   TIME_PAGE,
+  TIMER_PERIOD_MIN,
   TIMERS_MAX,
 } from './abi.ts';
 import { AFTER, exitIndex } from './exits.ts';
@@ -211,7 +212,7 @@ describe('a hypercall', () => {
     ['SET_TIMER', [0, -1, 0], ERROR.INVALID],
     ['SET_TIMER', [0, 1n << 62n, 0], ERROR.INVALID],
     ['SET_TIMER', [0, 0, -1], ERROR.INVALID],
-    ['SET_TIMER', [0, 0, 999], ERROR.INVALID],
+    ['SET_TIMER', [0, 0, TIMER_PERIOD_MIN - 1], ERROR.INVALID],
     ['SET_TIMER', [0, 0, 1n << 62n], ERROR.INVALID],
     ['CANCEL_TIMER', [TIMERS_MAX], ERROR.NONE],
     ['CANCEL_TIMER', [-1], ERROR.NONE],
@@ -303,7 +304,7 @@ describe('time', () => {
     const { timers } = user.partition;
     expect(user.call(HYPERCALL.SET_TIMER, 5, 1_000, 0)[0]).toBe(0);
     expect(after()).toBe(AFTER.REPLAN);
-    expect(user.call(HYPERCALL.SET_TIMER, (TIMERS_MAX - 1) | (CLOCK.EXEC << 16), (1n << 62n) - 1n, 1_000)[0]).toBe(0);
+    expect(user.call(HYPERCALL.SET_TIMER, (TIMERS_MAX - 1) | (CLOCK.EXEC << 16), (1n << 62n) - 1n, TIMER_PERIOD_MIN)[0]).toBe(0);
     expect([timers.nextHw, timers.nextExec, timers.armed()]).toEqual([1_000n, (1n << 62n) - 1n, 2]);
     expect(user.call(HYPERCALL.CANCEL_TIMER, 5)[0]).toBe(0);
     expect([timers.nextHw, timers.armed(), after()]).toEqual([NEVER_DUE, 1, AFTER.REPLAN]);
@@ -557,7 +558,7 @@ describe('a batch', () => {
       [0x1_7777],
       [0x2_0001],
       [HYPERCALL.BATCH, BUFFER, 1],
-      [HYPERCALL.SET_TIMER, 3, 1_000, 2_000],
+      [HYPERCALL.SET_TIMER, 3, 1_000, TIMER_PERIOD_MIN],
     ]);
     expect(user.call(HYPERCALL.BATCH, BUFFER, 7)).toEqual([0, 7n]);
     expect([0, 1, 2, 3, 4, 5, 6].map((index) => resultOf(user, index))).toEqual([
