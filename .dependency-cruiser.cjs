@@ -38,19 +38,18 @@ module.exports = {
       to: { pathNot: '^kernel/partition/(system|abi)[.]ts$' },
     },
     {
-      name: 'partitions-see-only-the-contract',
+      name: 'programs-know-the-interface-only',
       comment:
-        'A program of a partition knows what it and the hypervisor agree on, a system file its words; neither knows the kernel or the tools.',
+        'What runs in a partition sees its interface, the shims, and what has no state: units, UTF-8. It knows neither kernel nor tools.',
       severity: 'error',
-      from: { path: '^partitions/', pathNot: '[.]test[.]ts$|/testing/' },
-      to: { pathNot: '^partitions/|^kernel/partition/abi[.]ts$|^tools/system/define[.]ts$' },
+      from: { path: '^partitions/', pathNot: '[.]test[.]ts$|/testing/|/system[.]ts$|^partitions/define[.]ts$' },
+      to: { pathNot: '^partitions/|^kernel/(partition/(abi|system)|hw/(shims|exit)|time/(units|calendar)|trace/utf8)[.]ts$' },
     },
     {
-      name: 'programs-know-the-interface-only',
-      comment: 'What runs in a partition sees its interface, the shims, and what has no state: units, UTF-8.',
+      name: 'system-files-know-their-words-only',
       severity: 'error',
-      from: { path: '^partitions/', pathNot: '[.]test[.]ts$|/system[.]ts$' },
-      to: { pathNot: '^partitions/|^kernel/(partition/(abi|system)|hw/(shims|exit)|time/(units|calendar)|trace/utf8)[.]ts$' },
+      from: { path: '^partitions/(define|.*/system)[.]ts$' },
+      to: { pathNot: '^partitions/define[.]ts$|^kernel/partition/abi[.]ts$|^tools/system/define[.]ts$' },
     },
     {
       name: 'registers-import-only-bits',
