@@ -56,6 +56,8 @@ export interface FakePartitionOptions {
   readonly isSystem?: boolean;
   readonly health?: readonly HealthRule[];
   readonly ioPorts?: PartitionDescription['ioPorts'];
+  /** What its CPUID says. */
+  readonly cpuid?: Partition['cpuid'];
   /** TSC, of 1 GHz. */
   readonly rdtsc?: () => bigint;
 }
@@ -67,6 +69,7 @@ export function createFakePartition({
   isSystem = false,
   health = [],
   ioPorts = [],
+  cpuid = (leaf, subleaf) => BigInt64Array.of(BigInt(leaf), BigInt(subleaf), 0xccn, 0xddn),
   rdtsc = () => 0n,
 }: FakePartitionOptions = {}): Partition {
   let exceptions = 0;
@@ -91,7 +94,7 @@ export function createFakePartition({
     timers: createVirtualTimers(page.counts),
     page,
     msrs: createGuestMsrs(vcpu, rdtsc),
-    cpuid: (leaf, subleaf) => BigInt64Array.of(BigInt(leaf), BigInt(subleaf), 0xccn, 0xddn),
+    cpuid,
     skip: createSkip(vcpu, memory),
     image: { segments: [], entry },
     restart: rememberVcpu(vcpu),

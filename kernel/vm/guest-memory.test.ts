@@ -69,6 +69,8 @@ describe('addresses by tables of 32 bits', () => {
       // Without PSE the entry is a table's, at 40_0000h.
       put32(0x40_0000 + 4 * 1, 0x7001);
       expect(translate(0x40_1abcn)).toBe(mode === 'pse' ? 0x40_1abc : 0x7abc);
+      put32(0x40_0000 + 4 * 0x201, 0x6001);
+      expect(translate(0x60_1abcn)).toBe(mode === 'pse' ? 0x60_1abc : 0x6abc);
       put32(0x1004, 0x40_2000 | 0x81);
       if (mode === 'pse') expect(translate(0x40_1abcn)).toBeUndefined();
     }
@@ -94,6 +96,8 @@ describe('addresses by tables of 64 bits', () => {
     put64(0x3000 + 8 * 0x1f0, 0x9000n | P | (1n << 63n));
     const linear = (2n << 30n) | (0x101n << 21n) | (0x1f0n << 12n) | 0xfffn;
     expect(translate(linear)).toBe(0x9fff);
+    // Addresses have 32 bits: behind the last one comes the first.
+    expect(translate(linear + (1n << 32n))).toBe(0x9fff);
     put64(0x2000 + 8 * 0x102, 0x40_0000n | P | PS);
     expect(translate((2n << 30n) | (0x102n << 21n) | 0x1_2345n)).toBe(0x41_2345);
     // "Page-Directory-Pointer Entry": no page, whatever bit 7 says.

@@ -35,6 +35,8 @@ function walk(memory: ReturnType<typeof createFakeMemory>, root: number, address
     const frame = Number(entry & 0x000f_ffff_ffff_f000n);
     if (shift === 12 || (entry & 0x80n) !== 0n) {
       if (size === 0) throw new Error('a page of 512 GiB');
+      // Bit 7 of a page of 4 KiB is another bit: PAT.
+      if (shift === 12 && (entry & 0x80n) !== 0n) throw new Error(`entry ${index} of ${table.toString(16)} has PAT set`);
       if (frame % size !== 0) throw new Error(`a page of ${size} bytes at ${frame.toString(16)}`);
       return { physical: frame + (address % size), size, isWritable, isExecutable };
     }
