@@ -1,7 +1,8 @@
 /**
  * A Babel plugin that puts the values of constant objects where they are used: `LAPIC.EOI` becomes 176. Register maps and tables of numbers
- * are written as objects, and in the engine each look into one costs a hundred instructions. It takes objects whose
- * every property is a literal, that are never assigned to and whose properties are never written.
+ * are written as objects, and in the engine each look into one costs a hundred instructions. It takes the literals of objects
+ * that are never assigned to and whose properties are never written. Inside functions these are also objects that go nowhere else: what gets
+ * one as an argument may write to it. At module level there is no mutable state.
  */
 import type { NodePath, PluginObj, types as BabelTypes } from '@babel/core';
 
@@ -41,6 +42,20 @@ function isWritten(types: Types, use: NodePath): boolean {
   );
 }
 
+/** Whether the object itself is used, not only its properties by name. */
+function escapes(types: Types, use: NodePath): boolean {
+  const access = use.parentPath;
+  return !access?.isMemberExpression() || access.node.object !== use.node || access.node.computed;
+}
+
+/** Of a module: at the top, or in the one function that esbuild puts around all modules. */
+function isModuleLevel(types: Types, { scope }: NodePath): boolean {
+  const around = scope.getFunctionParent();
+  if (!around) return true;
+  const isCalledHere = types.isCallExpression(around.path.parent) && around.path.parent.callee === around.path.node;
+  return isCalledHere && around.parent.getFunctionParent() === null;
+}
+
 export function inlineConstants({ types }: { readonly types: Types }): PluginObj {
   return {
     visitor: {
@@ -50,6 +65,7 @@ export function inlineConstants({ types }: { readonly types: Types }): PluginObj
         const constants = constantsOf(types, init);
         const binding = path.scope.getBinding(id.name);
         if (!constants || !binding?.constant || binding.referencePaths.some((use) => isWritten(types, use))) return;
+        if (!isModuleLevel(types, path) && binding.referencePaths.some((use) => escapes(types, use))) return;
         for (const use of binding.referencePaths) {
           const access = use.parentPath;
           if (!access?.isMemberExpression() || access.node.object !== use.node || access.node.computed) continue;
