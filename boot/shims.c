@@ -645,6 +645,22 @@ SHIM(collectGarbage)
     return JS_UNDEFINED;
 }
 
+SHIM(encodeUtf8)
+{
+    UNUSED_ARGUMENTS;
+    size_t length;
+    if (!JS_IsString(arguments[0])) {
+        wrong_type(context, "encodeUtf8", "text", arguments[0], "a string");
+        return JS_EXCEPTION;
+    }
+    const char *text = JS_ToCStringLen(context, &length, arguments[0]);
+    if (!text)
+        return JS_EXCEPTION;
+    JSValue bytes = JS_NewArrayBufferCopy(context, (const uint8_t *)text, length);
+    JS_FreeCString(context, text);
+    return bytes;
+}
+
 SHIM(evaluate)
 {
     UNUSED_ARGUMENTS;
@@ -740,6 +756,7 @@ static const JSCFunctionListEntry shims[] = {
     ENTRY(heapUsed, 0),
     ENTRY(heapLimit, 0),
     ENTRY(collectGarbage, 0),
+    ENTRY(encodeUtf8, 1),
     ENTRY(evaluate, 2),
     ENTRY(exit, 1),
 };

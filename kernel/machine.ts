@@ -77,6 +77,7 @@ export function openTrace(
   const lines: LineSink | undefined =
     uart && serial !== 'off' ? { level: serial, writeLine: (line) => uart.write(encodeUtf8(line + '\r\n')) } : undefined;
   const trace = createTrace({
+    encode: shims.encodeUtf8,
     rdtsc: shims.rdtsc,
     bootStamp: shims.entryTsc(),
     cpu: 0,

@@ -196,7 +196,10 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     vmcb32[SHADOW] = 0;
     if (grant) return AFTER.RESUME;
     partition.unclaimedAccesses++;
-    health.raise(partition, 'port-misuse', BigInt(port), `${isIn ? 'IN' : 'OUT'} of ${bytes} at port ${hex(port)}, which it was not given`);
+    const text = health.wantsText(partition, 'port-misuse')
+      ? `${isIn ? 'IN' : 'OUT'} of ${bytes} at port ${hex(port)}, which it was not given`
+      : '';
+    health.raise(partition, 'port-misuse', BigInt(port), text);
     return AFTER.REPLAN;
   });
 
@@ -205,8 +208,10 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     const info = vmcb32[VMCB.EXITINFO1 >> 2]!;
     const address = BigInt.asUintN(64, vmcb[VMCB.EXITINFO2 >> 3]!);
     const how = (info & NPF_INFO.FETCH) !== 0 ? 'instruction fetch' : (info & NPF_INFO.WRITE) !== 0 ? 'write' : 'read';
-    const rip = hex(BigInt.asUintN(64, vmcb[RIP]!));
-    const action = health.raise(partition, 'memory-violation', address, `${how} at ${hex(address)}, which is not its memory, rip ${rip}`);
+    const text = health.wantsText(partition, 'memory-violation')
+      ? `${how} at ${hex(address)}, which is not its memory, rip ${hex(BigInt.asUintN(64, vmcb[RIP]!))}`
+      : '';
+    const action = health.raise(partition, 'memory-violation', address, text);
     if (action !== 'propagate') return AFTER.REPLAN;
     // As the page fault that it would have been if the guest's own tables had ended there.
     vmcb[VMCB.CR2 >> 3] = BigInt.asIntN(64, address);

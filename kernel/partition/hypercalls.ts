@@ -51,8 +51,8 @@ export interface HypercallParts {
   readonly scheduler: SchedulerCalls;
   /** ns since 1970 at the epoch; undefined if the machine has no real-time clock. */
   readonly wallOffset: bigint | undefined;
-  /** Frees the console's quota when its records are sent. */
-  readonly consoleQuota: number;
+  /** Records in the trace's ring beyond which no console output is taken. */
+  readonly consoleRoom: number;
 }
 
 /** @param call its arguments, where the registers are that carry them: FIRST, SECOND, THIRD */
@@ -67,6 +67,8 @@ const PERIOD_MIN = 1_000n;
 /** Entries of a batch that are done without a look at interrupts. */
 const BATCH_TURN = 8;
 const HEALTH_READ_MAX = 16;
+/** Console bytes that a partition may write in a slot: sixteen calls of CONSOLE_MAX. */
+const CONSOLE_SLOT_MAX = 16 * CONSOLE_MAX;
 const NAME_MAX = 64n;
 const VECTOR_UD = 6;
 const CPL_WORD = (VMCB.CPL & ~3) >> 2;
@@ -76,7 +78,7 @@ const CS_LONG = SEGMENT_ATTRIBUTES.LONG << 16;
 const NUMBER_MASK = 0xffff;
 
 export function createHypercalls(parts: HypercallParts): { readonly onHypercall: ExitHandler } {
-  const { partitions, trace, time, health, ports, scheduler, wallOffset, consoleQuota } = parts;
+  const { partitions, trace, time, health, ports, scheduler, wallOffset, consoleRoom } = parts;
   const toNumber = Number;
   /** What goes into RDX. */
   let value = 0n;
@@ -155,8 +157,9 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     const at = range(partition, address, length);
     if (at === undefined) return ERROR.ADDRESS;
     const count = toNumber(length);
-    if (partition.consolePending + count > consoleQuota) return ERROR.FULL;
-    partition.consolePending += count;
+    // One that writes as much as it can is not to drown what others have to say.
+    if (partition.consoleBytes + count > CONSOLE_SLOT_MAX || trace.pending() > consoleRoom) return ERROR.FULL;
+    partition.consoleBytes += count;
     // A copy: the partition may write over it before it is sent.
     trace.record(EVENTS.partitionConsole, partition.index, partition.memory.bytes.slice(at, at + count));
     return ERROR.OK;

@@ -43,10 +43,8 @@ import { createVirtualTimers } from './virtual-timers.ts';
 const EPOCH_AHEAD_NS = 10_000_000n;
 const IO_MAP_BYTES = 12 * 1024;
 const MSR_MAP_BYTES = 8 * 1024;
-/** Console bytes of one partition that may wait to be sent. */
-const CONSOLE_QUOTA = 64 * 1024;
-/** Records that one call of housekeeping sends: what its lead allows. */
-const FLUSH_RECORDS = 10;
+/** Records in the ring beyond which no console output is taken: half of what it holds. */
+const CONSOLE_ROOM = 4096;
 /** Records in the ring from which on sending them is due. */
 const FLUSH_FROM = 256;
 
@@ -175,7 +173,7 @@ function createPartition(common: Common, description: PartitionDescription, inde
     lateSlots: 0,
     deferredExits: 0,
     unclaimedAccesses: 0,
-    consolePending: 0,
+    consoleBytes: 0,
   };
 }
 
@@ -295,11 +293,10 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
     },
     timerVector: VECTOR.LOCAL_TIMER,
     endTimerInterrupt: createMmio(shims, apicBase, LAPIC.LENGTH).writer32(LAPIC.EOI),
-    housekeeping: () => {
-      trace.flushSome(FLUSH_RECORDS);
-      if (trace.pending() === 0) for (const partition of partitions) partition.consolePending = 0;
+    chores: {
+      isDue: () => trace.pending() > FLUSH_FROM,
+      step: () => trace.flushSome(1),
     },
-    isHousekeepingDue: () => trace.pending() > FLUSH_FROM,
   });
   const { calls } = scheduler;
   const health = createHealthMonitor({ trace, actions: calls, now: time.now });
@@ -312,7 +309,7 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
     ports,
     scheduler: calls,
     wallOffset,
-    consoleQuota: CONSOLE_QUOTA,
+    consoleRoom: CONSOLE_ROOM,
   });
   const hardware = createHardwarePorts(shims, 0, 0x1_0000);
   scheduler.connect(

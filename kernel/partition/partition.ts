@@ -59,8 +59,8 @@ export interface Partition {
   lateSlots: number;
   deferredExits: number;
   unclaimedAccesses: number;
-  /** Console bytes that wait in the trace to be sent. */
-  consolePending: number;
+  /** Console bytes in this slot. */
+  consoleBytes: number;
 }
 
 /** Later than any TSC value. */

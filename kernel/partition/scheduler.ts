@@ -40,11 +40,16 @@ export interface SchedulerParts {
   readonly timerVector: number;
   /** Ends the slot timer's interrupt, if it is in service. */
   readonly endTimerInterrupt: (value: 0) => void;
-  /** Bounded work of the kernel that is not urgent: called in idle time, and at the end of slots when it is due. */
-  readonly housekeeping: () => void;
+  /** Work of the kernel that is not urgent, in pieces: done in idle time, and at the end of slots when it is due. */
+  readonly chores: Chores;
   /** TSC ticks that the kernel ran at most between two moments at which interrupts were taken. */
   readonly longestStretch: () => bigint;
-  readonly isHousekeepingDue: () => boolean;
+}
+
+export interface Chores {
+  isDue(): boolean;
+  /** Does one piece, which takes no longer than LEADS.CHORE. */
+  step(): void;
 }
 
 export interface Scheduler {
@@ -90,8 +95,11 @@ export const LEADS = {
   TIMER: 27_000n,
   /** Handling of any one exit. */
   EXIT: 40_000n,
-  /** One call of `housekeeping`. */
-  HOUSEKEEPING: 18_000n,
+  /** Taken from a slot for chores, and what one piece takes at most. */
+  CHORES: 24_000n,
+  CHORE: 12_000n,
+  /** Taken from the last slot of a plan, for the switch to another. */
+  PLAN: 20_000n,
   /** More, where the kernel comes from idling: the way through the dispatcher. */
   WAKE: 11_000n,
   /** From the decision to arm anew inside a slot to the entry. */
@@ -108,20 +116,7 @@ const LATE = 100n;
 const { READY, IDLE, HALTED } = PARTITION_STATE;
 
 export function createScheduler(parts: SchedulerParts): Scheduler {
-  const {
-    partitions,
-    time,
-    timer,
-    dispatcher,
-    trace,
-    rdtsc,
-    runGuest,
-    takeFired,
-    endTimerInterrupt,
-    timerVector,
-    housekeeping,
-    isHousekeepingDue,
-  } = parts;
+  const { partitions, time, timer, dispatcher, trace, rdtsc, runGuest, takeFired, endTimerInterrupt, timerVector, chores } = parts;
   const { armAtEntry } = timer;
   const { toTsc, toInstant, toTicks, toNanos } = time;
   const recordSlot = trace.recorder(EVENTS.slotRun);
@@ -133,7 +128,9 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   const switchLead = toTicks(LEADS.SWITCH);
   const timerLead = toTicks(LEADS.TIMER);
   const exitLead = toTicks(LEADS.EXIT);
-  const housekeepingLead = toTicks(LEADS.HOUSEKEEPING);
+  const choresLead = toTicks(LEADS.CHORES);
+  const choreLead = toTicks(LEADS.CHORE);
+  const planLead = toTicks(LEADS.PLAN);
   const wakeLead = toTicks(LEADS.WAKE);
   const rearmLead = toTicks(LEADS.REARM);
   const armLead = toTicks(LEADS.ARM);
@@ -295,8 +292,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     if (!wanted) return false;
     nextPlan = wanted;
     // The switch is more work than the next slot of the same plan.
-    leaveAt -= housekeepingLead;
-    deferAt -= housekeepingLead;
+    leaveAt -= planLead;
+    deferAt -= planLead;
     if (wanted.description.isMaintenance) isBroken = true;
     return true;
   }
@@ -319,8 +316,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     for (;;) {
       const now = rdtsc();
       if (now >= until) return;
-      if (until - now > housekeepingLead + exitLead && isHousekeepingDue()) {
-        housekeeping();
+      if (until - now > choreLead + wakeLead && chores.isDue()) {
+        chores.step();
         continue;
       }
       timer.arm(until);
@@ -365,7 +362,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
           }
         } else {
           const wake = due < end ? due - timerLead : end;
-          if (wake - now > housekeepingLead + exitLead && isHousekeepingDue()) housekeeping();
+          if (wake - now > choreLead + wakeLead && chores.isDue()) chores.step();
           else {
             timer.arm(wake);
             dispatcher.waitAndDispatch();
@@ -374,6 +371,11 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         }
       }
     }
+  }
+
+  /** As much of them as fits before a TSC value. */
+  function doChores(until: bigint): void {
+    while (rdtsc() + choreLead < until && chores.isDue()) chores.step();
   }
 
   // ---- slots
@@ -388,9 +390,12 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     const exits = partition.exits;
     const startTsc = frameTsc + slot.startTicks;
     leaveAt = frameTsc + slot.leaveTicks;
-    if (isHousekeepingDue() || nextPlan !== undefined) leaveAt -= housekeepingLead;
+    const hasChores = chores.isDue();
+    if (hasChores) leaveAt -= choresLead;
+    if (nextPlan !== undefined) leaveAt -= planLead;
     deferAt = leaveAt - exitLead;
     partition.slots++;
+    partition.consoleBytes = 0;
 
     if (partition.state <= IDLE) {
       if (partition.dueAt <= startTsc) expire(partition, startTsc);
@@ -522,7 +527,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         health!.raise(partition, 'overrun', over, `${over} ns beyond the end of slot ${slot.index}`);
       }
     }
-    if (isHousekeepingDue() && frameTsc + slot.endTicks - rdtsc() > switchLead + housekeepingLead / 2n) housekeeping();
+    if (hasChores) doChores(frameTsc + slot.leaveTicks - (nextPlan === undefined ? 0n : planLead));
   }
 
   /** @returns why the run is over, undefined if it goes on after this frame */
@@ -558,7 +563,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       if (isBroken) {
         // A maintenance plan begins at once: at the next instant that leaves time to prepare its first slot.
         isBroken = false;
-        frameStart = time.now() + LEADS.SWITCH + LEADS.HOUSEKEEPING;
+        frameStart = time.now() + LEADS.SWITCH + LEADS.PLAN;
       } else frameStart += plan.majorFrame;
       frame++;
       if (nextPlan !== undefined) {
