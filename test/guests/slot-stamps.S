@@ -18,6 +18,7 @@
     .global _start
 _start:
     cli
+    leaq stack_end(%rip), %rsp
     movq %rdi, %r15
     leaq gaps(%rip), %rbx
     leaq gaps + GAPS * 16(%rip), %r14
@@ -54,7 +55,7 @@ _start:
     jb 3b
     cv_halt
 
-/* RSI = HW clock at TSC RAX, before or after the page's base; no stack is used but the return address's. Keeps RBX, R14, R15. */
+/* RSI = HW clock at TSC RAX, before or after the page's base; keeps RBX, R14, R15. */
 to_nanos:
 4:  movl CV_TIME_PAGE_SEQUENCE(%r15), %r8d
     testl $1, %r8d
@@ -77,4 +78,6 @@ to_nanos:
     .bss
     .balign 16
 gaps: .skip GAPS * 16
+    .skip 64
+stack_end:
     .section .note.GNU-stack, "", @progbits
