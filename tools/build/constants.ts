@@ -43,7 +43,7 @@ function isWritten(types: Types, use: NodePath): boolean {
 }
 
 /** Whether the object itself is used, not only its properties by name. */
-function escapes(types: Types, use: NodePath): boolean {
+function escapes(use: NodePath): boolean {
   const access = use.parentPath;
   return !access?.isMemberExpression() || access.node.object !== use.node || access.node.computed;
 }
@@ -65,7 +65,7 @@ export function inlineConstants({ types }: { readonly types: Types }): PluginObj
         const constants = constantsOf(types, init);
         const binding = path.scope.getBinding(id.name);
         if (!constants || !binding?.constant || binding.referencePaths.some((use) => isWritten(types, use))) return;
-        if (!isModuleLevel(types, path) && binding.referencePaths.some((use) => escapes(types, use))) return;
+        if (!isModuleLevel(types, path) && binding.referencePaths.some(escapes)) return;
         for (const use of binding.referencePaths) {
           const access = use.parentPath;
           if (!access?.isMemberExpression() || access.node.object !== use.node || access.node.computed) continue;
