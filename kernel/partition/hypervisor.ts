@@ -45,6 +45,8 @@ const IO_MAP_BYTES = 12 * 1024;
 const MSR_MAP_BYTES = 8 * 1024;
 /** Records in the ring beyond which no console output is taken: half of what it holds. */
 const CONSOLE_ROOM = 4096;
+/** From one look at the machine's clock to the next: where that is not the TSC, the slots follow it. */
+const LOOK_INTERVAL_NS = 250_000_000n;
 /** Records in the ring from which on sending them is due. */
 const FLUSH_FROM = 256;
 
@@ -134,9 +136,8 @@ function createPartition(common: Common, description: PartitionDescription, inde
     return file && new Uint8Array(file);
   });
   // Before the epoch nobody's slots are to be kept.
-  const loading = createLoading(image, memory.bytes, false);
+  const loading = createLoading(image, memory.bytes, false, () => resetVcpu(vcpu, image.entry));
   while (!loading.step());
-  resetVcpu(vcpu, image.entry);
   return {
     index,
     description,
@@ -301,6 +302,8 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
   const readAt = time.toInstant(clock.readingTsc());
   const wallOffset = wallClock?.ok ? wallClock.wallClock.at(reading) - readAt : undefined;
   for (const { page } of partitions) page.setWallOffset(wallOffset ?? 0n);
+  const lookInterval = time.toTicks(LOOK_INTERVAL_NS);
+  let lookAt = 0n;
   const scheduler = createScheduler({
     partitions,
     plans: system.plans,
@@ -320,8 +323,15 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
     timerVector: VECTOR.LOCAL_TIMER,
     endTimerInterrupt: createMmio(shims, apicBase, LAPIC.LENGTH).writer32(LAPIC.EOI),
     chores: {
-      isDue: () => trace.pending() > FLUSH_FROM,
-      step: () => trace.flushSome(1),
+      isDue: (now) => now >= lookAt || trace.pending() > FLUSH_FROM,
+      step: () => {
+        const now = rdtsc();
+        if (now < lookAt) trace.flushSome(1);
+        else {
+          lookAt = now + lookInterval;
+          time.follow();
+        }
+      },
     },
   });
   const { calls } = scheduler;

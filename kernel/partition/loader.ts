@@ -213,13 +213,22 @@ export function createImage(
   }
 }
 
-/** @param clear whether the memory is cleared first: a cold start */
-export function createLoading(image: Image, memory: Uint8Array, clear: boolean): Loading {
+/**
+ * @param clear whether the memory is cleared first: a cold start
+ * @param begin the first piece of the work
+ */
+export function createLoading(image: Image, memory: Uint8Array, clear: boolean, begin: () => void): Loading {
+  let hasBegun = false;
   let cleared = clear ? 0 : memory.length;
   let segment = 0;
   let done = 0;
   return {
     step: () => {
+      if (!hasBegun) {
+        hasBegun = true;
+        begin();
+        return false;
+      }
       if (cleared < memory.length) {
         const end = Math.min(cleared + PIECE, memory.length);
         memory.fill(0, cleared, end);

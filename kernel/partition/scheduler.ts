@@ -47,7 +47,8 @@ export interface SchedulerParts {
 }
 
 export interface Chores {
-  isDue(): boolean;
+  /** @param now TSC */
+  isDue(now: bigint): boolean;
   /** Does one piece, which takes no longer than LEADS.CHORE. */
   step(): void;
 }
@@ -72,6 +73,9 @@ interface Slot {
   readonly endTicks: bigint;
   /** TSC ticks from the frame's start at which it is left. */
   leaveTicks: bigint;
+  /** The one that comes after it in time, and when, in TSC ticks from this one's frame. */
+  next: Slot | undefined;
+  nextTicks: bigint;
   /** Whether another slot begins where this one ends. */
   isFollowed: boolean;
   runs: number;
@@ -94,12 +98,15 @@ export const LEADS = {
   /** From the timer's interrupt to being ready to enter with a virtual interrupt. */
   TIMER: 27_000n,
   /** Handling of any one exit. */
-  EXIT: 40_000n,
+  EXIT: 60_000n,
   /** Taken from a slot for chores, and what one piece takes at most. */
   CHORES: 24_000n,
   CHORE: 12_000n,
-  /** Taken from the last slot of a plan, for the switch to another. */
-  PLAN: 20_000n,
+  /** Taken from a slot before one that begins with virtual timers to expire, or from the last one of a plan. */
+  EXPIRE: 16_000n,
+  PLAN: 30_000n,
+  /** What a guest has at least between two expiries, whatever timers it has armed. */
+  GUEST: 20_000n,
   /** More, where the kernel comes from idling: the way through the dispatcher. */
   WAKE: 11_000n,
   /** From the decision to arm anew inside a slot to the entry. */
@@ -112,6 +119,9 @@ export const LEADS = {
 
 /** A slot that begins later than this is told. */
 const LATE = 100n;
+
+/** Of expiries in a row, before the guest runs: each handles several timers. */
+const EXPIRIES_BEFORE_RUN = 2;
 
 const { READY, IDLE, HALTED } = PARTITION_STATE;
 
@@ -131,6 +141,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   const choresLead = toTicks(LEADS.CHORES);
   const choreLead = toTicks(LEADS.CHORE);
   const planLead = toTicks(LEADS.PLAN);
+  const expireLead = toTicks(LEADS.EXPIRE);
+  const guestRun = toTicks(LEADS.GUEST);
   const wakeLead = toTicks(LEADS.WAKE);
   const rearmLead = toTicks(LEADS.REARM);
   const armLead = toTicks(LEADS.ARM);
@@ -152,12 +164,18 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         startTicks: toTicks(start),
         endTicks: toTicks(end),
         leaveTicks: toTicks(end) - (isFollowed ? switchLead : 0n),
+        next: undefined,
+        nextTicks: 0n,
         isFollowed,
         runs: 0,
         overruns: 0,
         errorMax: 0n,
         errorMin: NEVER,
       };
+    });
+    slots.forEach((slot, at) => {
+      slot.next = slots[at + 1] ?? slots[0];
+      slot.nextTicks = toTicks(slots[at + 1]?.start ?? majorFrame + slots[0]!.start);
     });
     return { index, description, majorFrame, slots };
   });
@@ -211,6 +229,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   /** Looks when the partition's next virtual timer or its watchdog is due: after anything that may have changed it. */
   function findDue(partition: Partition): void {
+    if (partition.loading !== undefined) return;
     const timers = partition.timers;
     const hw = timers.nextHw;
     const exec = timers.nextExec;
@@ -242,7 +261,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       if (timers.nextExec <= now && timers.expire(CLOCK.EXEC, now)) partition.interrupts.pending |= 1 << LINE.EXEC_TIMER;
     }
     const watchdog = partition.watchdogDue;
-    if (watchdog !== undefined && watchdog <= instant) {
+    // What is done about it takes as long as an exit: if there is no time for that, in the next slot.
+    if (watchdog !== undefined && watchdog <= instant && tsc + exitLead < leaveAt) {
       partition.watchdogDue = undefined;
       health!.raise(partition, 'watchdog', partition.watchdogInterval, `no sign of life for ${partition.watchdogInterval} ns`);
     }
@@ -260,30 +280,37 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   function setState(partition: Partition, state: number, reason: string): void {
     if (partition.state === state) return;
+    if (state === HALTED) haltedCount++;
     partition.state = state;
     startWatchdog(partition);
-    haltedCount = partitions.filter((each) => each.state === HALTED).length;
     trace.record(EVENTS.partitionState, partition.index, STATE_NAMES[state]!, reason);
   }
 
-  /** Its memory is loaded in its own slots. */
-  function reset(partition: Partition, isCold: boolean, reason: string): void {
-    partition.resets++;
-    partition.loading = createLoading(partition.image, partition.memory.bytes, isCold);
-    partition.deferredCode = undefined;
+  /** The first piece of a reset: all that a partition has besides its memory. */
+  function beginReset(partition: Partition): void {
     partition.timers.reset();
     partition.interrupts.reset();
     resetVcpu(partition.vcpu, entryOf(partition));
+    partition.page.setFrozen(false);
     partition.page.setResets(partition.resets);
+    partition.watchdogInterval = BigInt(partition.description.watchdog);
+    startWatchdog(partition);
+  }
+
+  /** Quick, as it may be called near a slot's end: the work is done in the partition's own slots. */
+  function reset(partition: Partition, isCold: boolean, reason: string): void {
+    partition.resets++;
+    partition.loading = createLoading(partition.image, partition.memory.bytes, isCold, () => beginReset(partition));
+    partition.deferredCode = undefined;
     // A warm reset keeps the execution clock: what ran before still counts.
     if (isCold) partition.exec = 0n;
     partition.runningSince = undefined;
     partition.hwOffset = 0n;
     partition.frozenAt = undefined;
-    partition.page.setFrozen(false);
+    partition.watchdogDue = undefined;
+    partition.dueAt = NEVER;
+    if (partition.state === HALTED) haltedCount--;
     partition.state = READY;
-    partition.watchdogInterval = BigInt(partition.description.watchdog);
-    startWatchdog(partition);
     trace.record(EVENTS.partitionState, partition.index, 'ready', `${isCold ? 'cold' : 'warm'} reset: ${reason}`);
   }
 
@@ -316,7 +343,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     for (;;) {
       const now = rdtsc();
       if (now >= until) return;
-      if (until - now > choreLead + wakeLead && chores.isDue()) {
+      if (until - now > choreLead + wakeLead && chores.isDue(now)) {
         chores.step();
         continue;
       }
@@ -348,7 +375,10 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       else if (partition.state === READY) {
         // A piece takes less than the exit lead.
         if (now >= deferAt) idleUntil(end);
-        else if (partition.loading!.step()) partition.loading = undefined;
+        else if (partition.loading!.step()) {
+          partition.loading = undefined;
+          findDue(partition);
+        }
       } else if (partition.state === IDLE && interrupts.isDeliverable()) {
         partition.state = READY;
       } else {
@@ -362,7 +392,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
           }
         } else {
           const wake = due < end ? due - timerLead : end;
-          if (wake - now > choreLead + wakeLead && chores.isDue()) chores.step();
+          if (wake - now > choreLead + wakeLead && chores.isDue(now)) chores.step();
           else {
             timer.arm(wake);
             dispatcher.waitAndDispatch();
@@ -375,7 +405,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   /** As much of them as fits before a TSC value. */
   function doChores(until: bigint): void {
-    while (rdtsc() + choreLead < until && chores.isDue()) chores.step();
+    for (let now = rdtsc(); now + choreLead <= until && chores.isDue(now); now = rdtsc()) chores.step();
   }
 
   // ---- slots
@@ -390,9 +420,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     const exits = partition.exits;
     const startTsc = frameTsc + slot.startTicks;
     leaveAt = frameTsc + slot.leaveTicks;
-    const hasChores = chores.isDue();
-    if (hasChores) leaveAt -= choresLead;
     if (nextPlan !== undefined) leaveAt -= planLead;
+    else if (slot.isFollowed && slot.next!.partition.dueAt <= frameTsc + slot.nextTicks) leaveAt -= expireLead;
     deferAt = leaveAt - exitLead;
     partition.slots++;
     partition.consoleBytes = 0;
@@ -420,6 +449,10 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     let resumeAt = startTsc;
     /** TSC for which the timer is armed; 0: it is not, or not known. */
     let armed = 0n;
+    /** Expiries since the guest last ran. */
+    let expiries = 0;
+    // In the middle of the slot, where they are nobody else's affair: the partition is interrupted for them.
+    let choresAt = chores.isDue(startTsc) ? startTsc + ((leaveAt - startTsc) >> 1n) : NEVER;
     let entered = 0n;
     let left = startTsc;
     running: for (;;) {
@@ -442,20 +475,28 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         if (interrupts.prepare() === 'short') until = 0n;
       // Their handlers have waited for a slot with time.
       if (deferredTaken !== 0) until = 0n;
+      if (choresAt < until) until = choresAt;
       // What is due behind the slot's end waits for the next one.
       if (until !== 0n && partition.dueAt < leaveAt) {
         const due = partition.dueAt;
         const now = resumeAt > 0n ? resumeAt : rdtsc();
-        if (due <= now + timerLead) {
-          // Its run would be over before it began: the instant is waited for here.
-          resumeAt = due > now ? due : now;
-          expire(partition, resumeAt);
-          armed = 0n;
-          continue;
+        if (due > now + timerLead) {
+          if (due - timerLead < until) until = due - timerLead;
+        } else if (now + expireLead < leaveAt) {
+          if (expiries < EXPIRIES_BEFORE_RUN) {
+            // Its run would be over before it began: the instant is waited for here.
+            expiries++;
+            resumeAt = due > now ? due : now;
+            expire(partition, resumeAt);
+            armed = 0n;
+            continue;
+          }
+          // More than can be served: the guest has its turn, and nobody else notices.
+          if (now + guestRun < until) until = now + guestRun;
         }
-        until = due - timerLead;
       }
-      if (until !== armed) {
+      expiries = 0;
+      if (until !== armed || until === 0n) {
         // The timer counts from the entry: that has to be an instant which is still to come.
         const now = rdtsc();
         if (now + armLead > resumeAt) resumeAt = now + rearmLead;
@@ -485,6 +526,10 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         if (code === EXIT_CODE.INTR) {
           exits[INTR] = exits[INTR]! + 1;
           if (left >= leaveAt || isBroken || deferredTaken !== 0) break running;
+          if (left >= choresAt) {
+            choresAt = NEVER;
+            doChores(left + choresLead);
+          }
           break;
         }
         if (left >= deferAt) {
@@ -521,13 +566,19 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
           recordLate(left, partition.index, slot.index, toNanos(error) as Nanos);
         }
       } else recordWoken(left, partition.index, slot.index, frame, startTsc, entered, left);
-      if (left > frameTsc + slot.endTicks) {
+      if (left > frameTsc + slot.endTicks + lateLimit) {
         slot.overruns++;
         const over = toNanos(left - frameTsc - slot.endTicks);
         health!.raise(partition, 'overrun', over, `${over} ns beyond the end of slot ${slot.index}`);
       }
     }
-    if (hasChores) doChores(frameTsc + slot.leaveTicks - (nextPlan === undefined ? 0n : planLead));
+  }
+
+  /** The kernel's own mistake, made for this partition. Unless its rule says what else to do with it, the run ends with the error. */
+  function onError(partition: Partition, error: unknown): void {
+    if (health!.raise(partition, 'hypervisor-error', 0n, String(error)) === 'stop') throw error;
+    partition.runningSince = undefined;
+    findDue(partition);
   }
 
   /** @returns why the run is over, undefined if it goes on after this frame */
@@ -546,7 +597,11 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       }
       const prepareAt = frameTsc + slot.startTicks - switchLead - wakeLead;
       if (now < prepareAt) idleUntil(prepareAt);
-      runSlot(slot, frameStart, frameTsc);
+      try {
+        runSlot(slot, frameStart, frameTsc);
+      } catch (error) {
+        onError(slot.partition, error);
+      }
       if (isBroken) return stopReason;
       if (parts.duration !== 0n && frameStart + slot.end >= parts.duration) return 'its duration is over';
     }
@@ -571,7 +626,6 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         nextPlan = undefined;
         trace.record(EVENTS.planSwitched, plan.index, plan.description.name, frame);
       }
-      time.follow();
       frameTsc = toTsc(frameStart);
       if (parts.duration === 0n) {
         if (haltedCount === partitions.length) return 'every partition has halted';

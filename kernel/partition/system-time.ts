@@ -12,7 +12,7 @@ export interface SystemTime {
   toTicks(duration: bigint): bigint;
   /** Duration of so many TSC ticks, rounded down. */
   toNanos(ticks: bigint): bigint;
-  /** Where the machine's clock is not the TSC, follows that clock: called once a major frame. */
+  /** Where the machine's clock is not the TSC, follows that clock. */
   follow(): void;
 }
 

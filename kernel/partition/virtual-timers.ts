@@ -43,7 +43,7 @@ interface Timer extends QueueEntry {
 /** @param counts one word per timer: the time page's TIMER_COUNTS */
 export function createVirtualTimers(counts: Int32Array): VirtualTimers {
   const timers: (Timer | undefined)[] = new Array<Timer | undefined>(TIMERS_MAX).fill(undefined);
-  const queues = [createDeadlineQueue<Timer>(), createDeadlineQueue<Timer>()];
+  let queues = [createDeadlineQueue<Timer>(), createDeadlineQueue<Timer>()];
 
   /** After a change of a clock's queue. */
   function look(clock: number): void {
@@ -100,7 +100,11 @@ export function createVirtualTimers(counts: Int32Array): VirtualTimers {
       return handled > 0;
     },
     reset: () => {
-      for (let id = 0; id < TIMERS_MAX; id++) disarm(id);
+      // New ones: taking hundreds out one by one takes longer than the kernel has.
+      timers.fill(undefined);
+      queues = [createDeadlineQueue<Timer>(), createDeadlineQueue<Timer>()];
+      own.nextHw = NEVER_DUE;
+      own.nextExec = NEVER_DUE;
       counts.fill(0);
     },
     armed: () => queues[0]!.size() + queues[1]!.size(),

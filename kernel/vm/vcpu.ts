@@ -105,6 +105,7 @@ export interface EntryState {
 const FCW = 0x037f;
 const MXCSR = 0x1f80;
 const FX_MXCSR = 24;
+const FX_LENGTH = 512;
 /** PAT after reset: write-back, write-through, uncached minus, uncached, twice. */
 const PAT = 0x0007_0406_0007_0406n;
 const DR6 = 0xffff_0ff0n;
@@ -112,16 +113,16 @@ const DR7 = 0x400n;
 
 /** Puts a guest CPU at its beginning. Registers that are not named are 0. */
 export function resetVcpu({ area, vmcb, vmcb32 }: Vcpu, { mode, entry, cr3 = 0, rbx = 0, rsi = 0, rdi = 0 }: EntryState): void {
-  for (let index = AREA.RAX; index <= AREA.TSC_AUX; index++) area[index] = 0n;
-  const fx = new DataView(area.buffer, area.byteOffset + AREA_FX, 512);
-  for (let offset = 0; offset < 512; offset += 8) fx.setBigUint64(offset, 0n, true);
+  area.fill(0n, AREA.RAX, AREA.TSC_AUX + 1);
+  area.fill(0n, AREA_FX >> 3, (AREA_FX + FX_LENGTH) >> 3);
+  const fx = new DataView(area.buffer, area.byteOffset + AREA_FX, FX_LENGTH);
   fx.setUint16(0, FCW, true);
   fx.setUint32(FX_MXCSR, MXCSR, true);
   area[AREA.RBX] = BigInt(rbx);
   area[AREA.RSI] = BigInt(rsi);
   area[AREA.RDI] = BigInt(rdi);
 
-  for (let index = VMCB.ES >> 3; index < VMCB.LENGTH >> 3; index++) vmcb[index] = 0n;
+  vmcb.fill(0n, VMCB.ES >> 3, VMCB.LENGTH >> 3);
   const view = new DataView(vmcb.buffer, vmcb.byteOffset, VMCB.LENGTH);
   function setSegment(offset: number, selector: number, attributes: number, limit: number, base: number): void {
     view.setUint16(offset + SEGMENT.SELECTOR, selector, true);
