@@ -70,7 +70,7 @@ async function* slots(): AsyncGenerator<Figure> {
   const all = booted.of('slot.run').map(({ fields }) => fields);
   const gaps = all.slice(1).map(({ entered }, index) => Number(entered - all[index]!.left));
   yield ns('slot.switch_gap_ns', median(gaps), 25_000);
-  // Where the trace was sent in between.
+  // Longer ones are the kernel's: something else was due in between.
   yield ns('slot.switch_gap_most_ns', most(gaps));
   yield ns('slot.switch_lead_ns', booted.of('system.costs')[0]!.fields['switch-lead']);
 }
@@ -80,25 +80,32 @@ const STAMPS = 300;
 const SLOT_ENDED = 16;
 const SLOT_BEGAN = 17;
 
+interface Gap {
+  readonly ended: bigint;
+  readonly began: bigint;
+}
+
+/** The stretches in which a partition did not run, but for those in the middle of a slot, where the kernel sends its trace. */
+function gapsBetweenSlots(booted: BootedRun, partition: number): Gap[] {
+  const ended = traced(booted, SLOT_ENDED, partition);
+  const began = traced(booted, SLOT_BEGAN, partition);
+  if (ended.length !== STAMPS || began.length !== STAMPS) throw new Error(`stamps: not all came\n${booted.ending}`);
+  const gaps = ended.map((instant, index) => ({ ended: instant, began: began[index]! }));
+  return gaps.filter(({ ended, began }) => ended / MS !== began / MS);
+}
+
 async function* slotsFromWithin(): AsyncGenerator<Figure> {
   const booted = await run('stamps');
-  const began = [traced(booted, SLOT_BEGAN, 0), traced(booted, SLOT_BEGAN, 1)];
-  const ended = [traced(booted, SLOT_ENDED, 0), traced(booted, SLOT_ENDED, 1)];
-  if ([...began, ...ended].some(({ length }) => length !== STAMPS)) throw new Error(`stamps: not all came\n${booted.ending}`);
-  // Of the two partitions in turn, as slots of 1 ms.
-  const errors = began.flatMap((instants, partition) =>
-    instants.map((instant) => {
-      const slot = (instant + MS / 2n) / MS;
-      if (Number(slot % 2n) !== partition) throw new Error(`stamps: partition ${partition} ran at ${instant} ns\n${booted.ending}`);
-      return Number(instant - slot * MS);
-    }),
-  );
+  const [first, second] = [gapsBetweenSlots(booted, 0), gapsBetweenSlots(booted, 1)];
+  // Slots of 1 ms, of the two partitions in turn.
+  const errors = [...first, ...second].map(({ began }) => Number(began - ((began + MS / 2n) / MS) * MS));
+  if (errors.length < STAMPS) throw new Error(`stamps: ${errors.length} slots were seen\n${booted.ending}`);
   yield ns('slot.start_error_within_ns', most(errors), START_ERROR_LIMIT);
   if (least(errors) < 0) yield ns('slot.start_early_within_ns', -least(errors), 0);
-  const firsts = new Map(began[1]!.map((instant) => [instant / MS, instant]));
-  const gaps = ended[0]!.flatMap((instant) => {
-    const next = firsts.get(instant / MS + 1n);
-    return next === undefined ? [] : [Number(next - instant)];
+  const starts = new Map(second.map(({ began }) => [began / MS, began]));
+  const gaps = first.flatMap(({ ended }) => {
+    const next = starts.get(ended / MS + 1n);
+    return next === undefined ? [] : [Number(next - ended)];
   });
   yield ns('slot.switch_gap_within_ns', median(gaps), 25_000);
 }
