@@ -16,18 +16,30 @@ export interface SystemTime {
   follow(): void;
 }
 
+/** Time that can be made to stand still, for a person at a prompt. */
+export interface HoldableTime extends SystemTime {
+  /** The instant stays what it is; TSC values go on. */
+  hold(): void;
+  /**
+   * It goes on from there, so many TSC ticks ahead of now.
+   * @returns TSC ticks for which it stood, these included: instants are at TSC values that much later than before
+   */
+  release(ahead: bigint): bigint;
+}
+
 /**
  * @param clock the machine's clock; where it is the TSC, nothing is ever followed and nothing rounds twice
  * @param epochTsc TSC of the epoch
  */
-export function createSystemTime(rdtsc: () => bigint, tscFrequency: Frequency, clock: HwClock, epochTsc: bigint): SystemTime {
+export function createSystemTime(rdtsc: () => bigint, tscFrequency: Frequency, clock: HwClock, epochTsc: bigint): HoldableTime {
   let { multiply, divide } = reducedPerNano(tscFrequency);
   let anchorTsc = epochTsc;
   let anchor = 0n;
   const isTsc = clock.name === 'tsc';
   const clockNow = clock.now();
-  const clockEpoch: bigint = clockNow + ((epochTsc - clock.readingTsc()) * divide) / multiply;
+  let clockEpoch: bigint = clockNow + ((epochTsc - clock.readingTsc()) * divide) / multiply;
   const firstTsc = clock.readingTsc();
+  let held: { readonly tsc: bigint; readonly instant: bigint } | undefined;
 
   function toTsc(instant: bigint): bigint {
     const ahead = (instant - anchor) * multiply;
@@ -42,7 +54,7 @@ export function createSystemTime(rdtsc: () => bigint, tscFrequency: Frequency, c
   return {
     toTsc,
     toInstant,
-    now: () => toInstant(rdtsc()),
+    now: () => (held === undefined ? toInstant(rdtsc()) : held.instant),
     toTicks: (duration) => (duration * multiply + divide - 1n) / divide,
     toNanos: (ticks) => (multiply === 1n ? ticks * divide : (ticks * divide) / multiply),
     follow: () => {
@@ -55,6 +67,18 @@ export function createSystemTime(rdtsc: () => bigint, tscFrequency: Frequency, c
         ({ multiply, divide } = reducedPerNano(frequency((tsc - firstTsc) * 1_000_000_000n, elapsed, 'measured', clock.name)));
       anchorTsc = tsc;
       anchor = reading - clockEpoch;
+    },
+    hold: () => {
+      const tsc = rdtsc();
+      held ??= { tsc, instant: toInstant(tsc) };
+    },
+    release: (ahead) => {
+      if (held === undefined) return 0n;
+      const stood = rdtsc() + ahead - held.tsc;
+      held = undefined;
+      anchorTsc += stood;
+      clockEpoch += (stood * divide) / multiply;
+      return stood;
     },
   };
 }
