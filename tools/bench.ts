@@ -78,7 +78,7 @@ for (const timer of ['lapic', 'hpet', 'pit']) {
 }
 await time('test=arming', () => undefined);
 
-for await (const figure of partitionFigures(isShort)) print(figure);
+for await (const figure of partitionFigures()) print(figure);
 
 print({ name: 'image.bytes', value: statSync(runtimeImage()).size, unit: 'bytes', limit: 1_500_000 });
 print({ name: 'bundle.bytes', value: statSync(join(buildFolder(), 'bundles', 'kernel-main', 'main.tar')).size, unit: 'bytes' });
