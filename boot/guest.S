@@ -94,6 +94,8 @@ guest_run:
     movq GUEST_VMCB(%rdi), %rax
     movq VMCB_RAX(%rax), %rcx
     movq %rcx, GUEST_RAX(%rdi)
+    /* A flush that was asked for is done; the CPU leaves the request standing. */
+    movb $0, VMCB_TLB_CONTROL(%rax)
     vmsave %rax
     movq GUEST_HOST_VMCB(%rdi), %rax
     vmload %rax

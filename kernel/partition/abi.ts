@@ -16,7 +16,7 @@ export const HYPERCALL = {
   VERSION: call(0),
   /** (clock) -> ns. CLOCK.x */
   GET_TIME: call(1),
-  /** (timer + clock * 65536, deadline ns, period ns or 0): absolute on HW or EXEC. A deadline that has passed expires at once. */
+  /** (timer + clock * 65536, deadline ns, period ns or 0; from TIMER_PERIOD_MIN): absolute on HW or EXEC. A deadline that has passed expires at once. */
   SET_TIMER: call(2),
   /** (timer) */
   CANCEL_TIMER: call(3),
@@ -90,7 +90,7 @@ export const SELF = 0xffff;
 export const CLOCK = {
   /** Since the epoch, the start of the first major frame. */
   HW: 0,
-  /** Runs while the partition's slots do. */
+  /** Runs while the partition does: neither in others' slots nor while it idles. */
   EXEC: 1,
   /** Since 1970-01-01 00:00 UTC. Not for timers. */
   WALL: 2,
@@ -115,6 +115,8 @@ export const LINE = {
 export const DEFAULT_VECTOR_BASE = 0x40;
 
 export const TIMERS_MAX = 512;
+/** ns; a shorter period is INVALID: expiries would take all of a slot. */
+export const TIMER_PERIOD_MIN = 50_000;
 export const CONSOLE_MAX = 256;
 export const BATCH_MAX = 4096;
 /** Number, four arguments, status, value: 8 bytes each; and 8 unused. */

@@ -22,7 +22,7 @@ import { createSkip } from '../vm/instruction-length.ts';
 import { createNestedPaging } from '../vm/nested-paging.ts';
 import { createPages, PAGE, type Pages } from '../vm/pages.ts';
 import { detectSvm, enableSvm, type Svm } from '../vm/svm.ts';
-import { createVcpu, resetVcpu } from '../vm/vcpu.ts';
+import { createVcpu, rememberVcpu, resetVcpu } from '../vm/vcpu.ts';
 import { hertz } from '../time/frequency.ts';
 import { VECTOR } from '../interrupts/vectors.ts';
 import { APIC_BASE, APIC_BASE_MSR } from '../regs/local-apic.ts';
@@ -76,7 +76,8 @@ function createMsrMap(pages: Pages): number {
 
 /** @throws RangeError for what the tools should have found: the kernel's own safety rests on it */
 function checkSystem(system: SystemDescription): void {
-  if (system.format !== SYSTEM_FORMAT) throw new RangeError(`${SYSTEM_FILE}: format ${system.format}; this kernel knows ${SYSTEM_FORMAT}`);
+  const format: number = system.format;
+  if (format !== SYSTEM_FORMAT) throw new RangeError(`${SYSTEM_FILE}: format ${format}; this kernel knows ${SYSTEM_FORMAT}`);
   if (system.partitions.length === 0 || system.plans.length === 0) throw new RangeError(`${SYSTEM_FILE}: it has no partition or no plan`);
   for (const { name, majorFrame, slots } of system.plans) {
     let end = 0;
@@ -158,6 +159,7 @@ function createPartition(common: Common, description: PartitionDescription, inde
     }),
     skip: createSkip(vcpu, memory),
     image,
+    restart: rememberVcpu(vcpu),
     state: PARTITION_STATE.READY,
     loading: undefined,
     resets: 0,

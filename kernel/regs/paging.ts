@@ -11,7 +11,26 @@ export const CR0 = {
   WP: 1n << 16n,
   PG: 1n << 31n,
 } as const;
-export const CR4 = { PSE: 1n << 4n, PAE: 1n << 5n, OSFXSR: 1n << 9n, OSXMMEXCPT: 1n << 10n, LA57: 1n << 12n, OSXSAVE: 1n << 18n } as const;
+export const CR4 = {
+  VME: 1n << 0n,
+  PVI: 1n << 1n,
+  TSD: 1n << 2n,
+  DE: 1n << 3n,
+  PSE: 1n << 4n,
+  PAE: 1n << 5n,
+  MCE: 1n << 6n,
+  PGE: 1n << 7n,
+  PCE: 1n << 8n,
+  OSFXSR: 1n << 9n,
+  OSXMMEXCPT: 1n << 10n,
+  LA57: 1n << 12n,
+  FSGSBASE: 1n << 16n,
+  OSXSAVE: 1n << 18n,
+  SMEP: 1n << 20n,
+  SMAP: 1n << 21n,
+} as const;
+/** Those that say how addresses are translated: changing one throws away what is translated. */
+export const PAGING_CR4 = CR4.PSE | CR4.PAE | CR4.PGE | CR4.SMEP | CR4.SMAP;
 
 /** Page-table entries of 64 bits. */
 export const PTE = {
@@ -23,4 +42,4 @@ export const PTE = {
   ADDRESS: 0x000f_ffff_ffff_f000n,
 } as const;
 
-export const RFLAGS = { ALWAYS: 1n << 1n, IF: 1n << 9n, VM: 1n << 17n } as const;
+export const RFLAGS = { ALWAYS: 1n << 1n, IF: 1n << 9n, DF: 1n << 10n, VM: 1n << 17n } as const;

@@ -1,6 +1,6 @@
 /** A guest CPU: its VMCB, its page of registers, and the states it can begin in. */
 import { CR0, CR4, RFLAGS } from '../regs/paging.ts';
-import { EFER, INTERCEPT_1, INTERCEPT_2, SEGMENT, SEGMENT_ATTRIBUTES, V_INTR, VMCB } from '../regs/vmcb.ts';
+import { EFER, INTERCEPT_1, INTERCEPT_2, SEGMENT, SEGMENT_ATTRIBUTES, TLB_CONTROL_FLUSH_ALL, V_INTR, VMCB } from '../regs/vmcb.ts';
 import { AREA, AREA_FX, AREA_LENGTH } from './guest-area.ts';
 import type { Pages } from './pages.ts';
 
@@ -122,6 +122,9 @@ export function resetVcpu({ area, vmcb, vmcb32 }: Vcpu, { mode, entry, cr3 = 0, 
   area[AREA.RSI] = BigInt(rsi);
   area[AREA.RDI] = BigInt(rdi);
 
+  vmcb[VMCB.TSC_OFFSET >> 3] = 0n;
+  // Nothing that was translated before holds any more. The world switch takes it back after the first entry.
+  vmcb32[VMCB.TLB_CONTROL >> 2] = TLB_CONTROL_FLUSH_ALL;
   vmcb.fill(0n, VMCB.ES >> 3, VMCB.LENGTH >> 3);
   const view = new DataView(vmcb.buffer, vmcb.byteOffset, VMCB.LENGTH);
   function setSegment(offset: number, selector: number, attributes: number, limit: number, base: number): void {
@@ -158,4 +161,14 @@ export function resetVcpu({ area, vmcb, vmcb32 }: Vcpu, { mode, entry, cr3 = 0, 
   vmcb[VMCB.INTERRUPT_SHADOW >> 3] = 0n;
   vmcb32[VMCB.V_INTR >> 2] = V_INTR.MASKING;
   vmcb32[VMCB.INTERCEPT_1 >> 2] = vmcb32[VMCB.INTERCEPT_1 >> 2]! & ~INTERCEPT_1.VINTR;
+}
+
+/** Puts a guest CPU back to where it is now: quicker than resetVcpu. @returns the function that does it */
+export function rememberVcpu({ area, vmcb }: Vcpu): () => void {
+  const areaThen = area.slice();
+  const vmcbThen = vmcb.slice();
+  return () => {
+    area.set(areaThen);
+    vmcb.set(vmcbThen);
+  };
 }

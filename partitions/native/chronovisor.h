@@ -75,6 +75,7 @@
 #define CV_DEFAULT_VECTOR_BASE 0x40
 
 #define CV_TIMERS_MAX 512
+#define CV_TIMER_PERIOD_MIN 50000
 #define CV_CONSOLE_MAX 256
 #define CV_BATCH_MAX 4096
 #define CV_BATCH_ENTRY 64
@@ -184,7 +185,7 @@ static inline uint64_t cv_now(const volatile void *time_page)
     return cv_read_clock(time_page, CV_TIME_PAGE_HW_BASE, CV_TIME_PAGE_HW_MULTIPLIER);
 }
 
-/* Nanoseconds that the partition's own slots have run. */
+/* Nanoseconds that the partition itself has run: others' slots and its own idling do not count. */
 static inline uint64_t cv_executed(const volatile void *time_page)
 {
     return cv_read_clock(time_page, CV_TIME_PAGE_EXEC_BASE, CV_TIME_PAGE_EXEC_MULTIPLIER);
@@ -196,7 +197,7 @@ static inline uint32_t cv_timer_count(const volatile void *time_page, unsigned t
     return *(const volatile uint32_t *)((const volatile uint8_t *)time_page + CV_TIME_PAGE_TIMER_COUNTS + 4 * timer);
 }
 
-/* A deadline on a clock, absolute in ns; `period` 0: once. Expiries come as CV_LINE_HW_TIMER or CV_LINE_EXEC_TIMER. */
+/* A deadline on a clock, absolute in ns; `period` 0: once, else at least CV_TIMER_PERIOD_MIN. Expiries come as CV_LINE_HW_TIMER or CV_LINE_EXEC_TIMER. */
 static inline int64_t cv_set_timer(unsigned timer, unsigned clock, uint64_t deadline, uint64_t period)
 {
     return cv_hypercall(CV_HYPERCALL_SET_TIMER, timer | (uint64_t)clock << 16, deadline, period, 0).status;

@@ -126,11 +126,11 @@ describe('timers', () => {
     let count = 0;
     const timer = partition.timers.create('hw', (deadline, missed) => {
       count += 1 + missed;
-      expect(deadline).toBe(500n + BigInt(count - 1) * 1_000n);
-      fake.work(BigInt(count % 7) * 100n);
+      expect(deadline).toBe(500n + BigInt(count - 1) * 50_000n);
+      fake.work(BigInt(count % 7) * 5_000n);
       if (count === 100_000) partition.stop();
     });
-    timer.armEvery(instant(500n), nanos(1_000n));
+    timer.armEvery(instant(500n), micros(50));
     partition.run();
     expect(count).toBe(100_000);
   });
@@ -225,6 +225,7 @@ describe('timers', () => {
     expect(() => timer.armAt(instant(-5n))).toThrow(/SET_TIMER \(timer 0 on clock hw, deadline -5 ns.*INVALID/);
     expect(timer.isArmed()).toBe(false);
     expect(() => timer.armEvery(instant(0n), nanos(0n))).toThrow(/period 0 ns/);
+    expect(() => timer.armEvery(instant(0n), nanos(49_999n))).toThrow(/period 49999 ns: expected at least 50000/);
   });
 });
 

@@ -7,7 +7,7 @@ export interface PartitionTime {
   now(): Instant;
   /** The TSC's value when the HW clock shows an instant: the first tick that is not before it. Holds within the running slot; for spinUntil. */
   tscAt(at: Instant): bigint;
-  /** EXEC clock: nanoseconds that the partition's slots have run. It stands while others run. */
+  /** EXEC clock: nanoseconds that the partition has run. It stands while others run, and while the partition idles. */
   executed(): Nanos;
   /** Nanoseconds since 1970-01-01 00:00 UTC. May step when the hypervisor's own does; for timers use the others. */
   wall(): bigint;

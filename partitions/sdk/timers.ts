@@ -1,5 +1,5 @@
 /** Virtual timers: absolute deadlines on the HW or the EXEC clock, in nanoseconds. May be late, never early. */
-import { CLOCK, HYPERCALL, LINE, TIMERS_MAX } from '../../kernel/partition/abi.ts';
+import { CLOCK, HYPERCALL, LINE, TIMER_PERIOD_MIN, TIMERS_MAX } from '../../kernel/partition/abi.ts';
 import { instant, type Instant, type Nanos } from '../../kernel/time/units.ts';
 import type { EventLoop } from './events.ts';
 import type { Hypervisor } from './hypervisor.ts';
@@ -17,7 +17,7 @@ export interface Timer {
   readonly clock: TimerClock;
   /** Once, at a deadline on the timer's clock; at once if it has passed. Replaces what was armed. */
   armAt(deadline: Instant): void;
-  /** At `first`, and then every `period` (above 0) after it: the n-th is due at first + n * period, however late the callbacks are. */
+  /** At `first`, and then every `period` (from TIMER_PERIOD_MIN on) after it: the n-th is due at first + n * period, however late the callbacks are. */
   armEvery(first: Instant, period: Nanos): void;
   /** From now on there are no calls, not even of what has expired already. */
   cancel(): void;
@@ -109,7 +109,7 @@ export function createTimers(hypervisor: Hypervisor, time: PartitionTime, events
         clock,
         armAt: (deadline) => arm(deadline, 0n),
         armEvery: (first, period) => {
-          if (period <= 0n) throw new RangeError(`timer: period ${period} ns: expected more than 0`);
+          if (period < TIMER_PERIOD_MIN) throw new RangeError(`timer: period ${period} ns: expected at least ${TIMER_PERIOD_MIN}`);
           arm(first, period);
         },
         cancel,

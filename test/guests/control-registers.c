@@ -1,8 +1,9 @@
 /*
  * Reserved bits and combinations that no CPU takes, in CR0, CR3, CR4, CR8, EFER and XCR0. On a bare machine each raises #GP, XSETBV #UD
  * (AMD64 Architecture Programmer's Manual vol. 2, "System Control Registers"); QEMU takes some. The trace tells what each raised: code
- * 64 + n, FFh for nothing; n is the number below. GUEST_WRONG with n << 8 is one that has to work and does not. Native, long mode, with
- * start.S. LETHAL, 1 to 3, chooses one of those that, taken, leave a state no guest can be entered with: PG without LME, PG without PE, CR3.
+ * 64 + n, FFh for nothing; n is the number below, and of 7 the bits of CR4 that were taken. GUEST_WRONG with n << 8 is one that has to work and does not. Native, long mode, with
+ * start.S. LETHAL, 1 to 4, chooses one of those that, taken, leave a state no guest can be entered with: PG without LME, PG without PE, CR3, NW
+ * without CD.
  */
 #include "trap.h"
 
@@ -43,7 +44,7 @@ static uint64_t write_msr(uint32_t index, uint64_t value)
 
 void main(void)
 {
-    uint64_t cr0, cr4;
+    uint64_t cr0, cr4, taken = 0;
     uint32_t low, high;
     __asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
     __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
@@ -51,13 +52,18 @@ void main(void)
     uint64_t efer = (uint64_t)high << 32 | low;
 
     tell(0, write_cr0(cr0 | 1ull << 32));
-    tell(1, write_cr0((cr0 & ~CR0_CD) | CR0_NW));
-    tell(2, write_cr4(cr4 | 1ull << 31));
-    tell(3, write_cr4(cr4 | 1ull << 63));
-    tell(4, write_cr4(cr4 & ~CR4_PAE));
-    tell(5, write_cr8(1ull << 4));
-    tell(6, write_msr(MSR_EFER, efer | 1ull << 63));
-    tell(7, TRAP("xsetbv", : : "c"(0), "a"(1), "d"(0)));
+    tell(1, write_cr4(cr4 | 1ull << 31));
+    tell(2, write_cr4(cr4 | 1ull << 63));
+    tell(3, write_cr4(cr4 & ~CR4_PAE));
+    tell(4, write_cr8(1ull << 4));
+    tell(5, write_msr(MSR_EFER, efer | 1ull << 63));
+    tell(6, TRAP("xsetbv", : : "c"(0), "a"(1), "d"(0)));
+    /* Each bit of CR4 alone: taken or refused, but never so that the guest can't be entered any more. Not SMEP and SMAP: its pages are a user's. */
+    for (unsigned bit = 0; bit < 64; bit++)
+        if (bit != 20 && bit != 21 && write_cr4(cr4 | 1ull << bit) == NO_TRAP)
+            taken |= 1ull << bit;
+    write_cr4(cr4);
+    tell(7, taken);
     /* What it may write must still work, the task priority above all: there QEMU itself is at risk. */
     expect_taken(8, write_cr8(15));
     expect_taken(9, write_cr8(0));
@@ -68,6 +74,7 @@ void main(void)
     case 1: tell(13, write_msr(MSR_EFER, efer & ~EFER_LME)); break;
     case 2: tell(14, write_cr0((cr0 | CR0_PG) & ~CR0_PE)); break;
     case 3: tell(15, write_cr3(1ull << 63)); break;
+    case 4: tell(16, write_cr0((cr0 & ~CR0_CD) | CR0_NW)); break;
     }
     cv_trace(GUEST_DONE, done);
 }
