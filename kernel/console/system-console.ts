@@ -26,8 +26,8 @@ const { READY, IDLE, SUSPENDED, HALTED } = PARTITION_STATE;
 
 /** Nanoseconds with a unit, exact. */
 function showNanos(nanos: bigint): string {
-  const [unit, size] = nanos % 1_000_000n === 0n ? ['ms', 1_000_000n] : nanos % 1_000n === 0n ? ['us', 1_000n] : ['ns', 1n];
-  return `${nanos / (size as bigint)} ${unit as string}`;
+  const [unit, size]: readonly [string, bigint] = nanos % 1_000_000n === 0n ? ['ms', 1_000_000n] : nanos % 1_000n === 0n ? ['us', 1_000n] : ['ns', 1n];
+  return `${nanos / size} ${unit}`;
 }
 
 function alignColumns(rows: readonly (readonly string[])[]): string {
@@ -130,7 +130,7 @@ export function createSystemConsole(machine: Machine): Supervisor {
   if (!uart) throw new Error('the console needs a UART: none answers at COM1');
   const port: Uart = uart;
   let control: SystemControl | undefined;
-  let runUntil: bigint | undefined;
+  let runUntil = undefined as bigint | undefined;
 
   /** Typed while slots ran. */
   const typed: number[] = [];
@@ -209,7 +209,7 @@ export function createSystemConsole(machine: Machine): Supervisor {
     else if (ended !== undefined) print(`the system has ended: ${ended}`);
     else print(`stands at ${showNanos(system.now())}`);
 
-    runUntil = undefined;
+    runUntil = undefined as bigint | undefined;
     own.show();
     while (!own.isOver() && runUntil === undefined) {
       // By HLT: nobody's slot is to be exact now, and the host has a rest.
