@@ -26,7 +26,8 @@ const { READY, IDLE, SUSPENDED, HALTED } = PARTITION_STATE;
 
 /** Nanoseconds with a unit, exact. */
 function showNanos(nanos: bigint): string {
-  const [unit, size]: readonly [string, bigint] = nanos % 1_000_000n === 0n ? ['ms', 1_000_000n] : nanos % 1_000n === 0n ? ['us', 1_000n] : ['ns', 1n];
+  const [unit, size]: readonly [string, bigint] =
+    nanos % 1_000_000n === 0n ? ['ms', 1_000_000n] : nanos % 1_000n === 0n ? ['us', 1_000n] : ['ns', 1n];
   return `${nanos / size} ${unit}`;
 }
 
@@ -130,7 +131,8 @@ export function createSystemConsole(machine: Machine): Supervisor {
   if (!uart) throw new Error('the console needs a UART: none answers at COM1');
   const port: Uart = uart;
   let control: SystemControl | undefined;
-  let runUntil = undefined as bigint | undefined;
+  let runUntil: bigint | undefined;
+  const isTold = (): boolean => runUntil !== undefined;
 
   /** Typed while slots ran. */
   const typed: number[] = [];
@@ -185,7 +187,7 @@ export function createSystemConsole(machine: Machine): Supervisor {
       machine,
       port,
       bindings: (print) => bindingsFor(system, print),
-      onEvaluated: () => runUntil !== undefined,
+      onEvaluated: isTold,
     });
   let shown: ReturnType<typeof prompt> | undefined;
 
@@ -209,16 +211,16 @@ export function createSystemConsole(machine: Machine): Supervisor {
     else if (ended !== undefined) print(`the system has ended: ${ended}`);
     else print(`stands at ${showNanos(system.now())}`);
 
-    runUntil = undefined as bigint | undefined;
+    runUntil = undefined;
     own.show();
-    while (!own.isOver() && runUntil === undefined) {
+    while (!own.isOver() && !isTold()) {
       // By HLT: nobody's slot is to be exact now, and the host has a rest.
       // What one interrupt had no time for raises no other one.
       if (typed.length === 0) receive();
       if (typed.length === 0) dispatcher.dispatchTaken(shims.idle());
       for (let byte = typed.shift(); byte !== undefined; byte = typed.shift()) {
         own.input(byte);
-        if (own.isOver() || runUntil !== undefined) break;
+        if (own.isOver() || isTold()) break;
       }
     }
     return own.isOver() ? undefined : runUntil;
