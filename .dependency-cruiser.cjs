@@ -46,7 +46,7 @@ module.exports = {
     },
     {
       name: 'programs-know-the-interface-only',
-      comment: 'What runs in a partition sees its interface, the shims, and what has no state: units, UTF-8.',
+      comment: 'What runs in a partition sees its interface, the shims, and what has no state: units, calendar, UTF-8.',
       severity: 'error',
       from: { path: '^partitions/', pathNot: '[.]test[.]ts$|^partitions/(define|.*/system)[.]ts$' },
       to: { pathNot: '^partitions/|^kernel/(partition/(abi|system)|hw/(shims|exit)|time/(units|calendar)|trace/utf8)[.]ts$' },

@@ -23,8 +23,9 @@ setup: ## install what is missing: Debian packages, npm packages, the engine's s
 build: setup ## build the runtime and the tools
 	@$(MAKE) --no-print-directory -j$(JOBS) products
 
-run: build ## boot the main demonstration in QEMU
-	@$(CHRONOVISOR) run $(ARGS)
+# ARGS that name a bundle or a system are all that is run.
+run: build ## boot the demonstrations in QEMU: clocks and timers, then partitions
+	@$(CHRONOVISOR) run $(if $(filter %.ts %.js %.tar,$(ARGS)),,--then partitions/demonstration/system.ts) $(ARGS)
 
 console: build ## a prompt inside the running kernel
 	@$(CHRONOVISOR) console $(ARGS)

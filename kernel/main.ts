@@ -3,6 +3,7 @@ import { parseCommandLine } from './command-line.ts';
 import { EXIT } from './hw/exit.ts';
 import type { Shims } from './hw/shims.ts';
 import { findMachine, openTrace } from './machine.ts';
+import { SYSTEM_FILE } from './partition/system.ts';
 import { EVENTS } from './trace/events.ts';
 import { VERSION } from './version.ts';
 
@@ -36,11 +37,13 @@ export function main(shims: Shims): void {
       const problems = (shims.loadProgram('demonstration') as DemonstrationProgram).runDemonstration(machine, command.value);
       if (problems.length > 0) exit(EXIT.FAILED, problems.join('; '));
     }
-    if (command.value.run === 'system') {
-      const problems = (shims.loadProgram('hypervisor') as HypervisorProgram).runSystem(machine, command.value);
+    const isConsole = command.value.run === 'console';
+    const console = isConsole ? (shims.loadProgram('console') as ConsoleProgram) : undefined;
+    if (command.value.run === 'system' || (console && shims.moduleFile(SYSTEM_FILE))) {
+      const supervisor = console?.createSystemConsole(machine);
+      const problems = (shims.loadProgram('hypervisor') as HypervisorProgram).runSystem(machine, command.value, supervisor);
       if (problems.length > 0) exit(EXIT.FAILED, problems.join('; '));
-    }
-    if (command.value.run === 'console') (shims.loadProgram('console') as ConsoleProgram).runConsole(machine);
+    } else console?.runConsole(machine);
     exit(EXIT.OK, 'done');
   } catch (error) {
     // What led to the error is worth more than exact stamps; the runtime reports the error itself.

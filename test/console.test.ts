@@ -171,3 +171,115 @@ it('takes a script from a pipe', () => {
   expect(stdout).toMatch(/^42\r?$/m);
   expect(stdout).toMatch(/^true\r?$/m);
 });
+
+describe('the console of a system', () => {
+  /** Two that count their slots and give the rest away, in frames of 2 ms. */
+  function session(...lines: readonly string[]): string {
+    const { status, stdout, stderr } = spawnSync('node', [program, 'console', 'test/systems/counters.ts', '--timeout', '60'], {
+      cwd: projectRoot(),
+      input: lines.map((line) => `${line}\n`).join(''),
+      encoding: 'utf8',
+      timeout: 90_000,
+    });
+    expect(status, stdout + stderr).toBe(0);
+    return stdout.replaceAll(/\x1b\[[0-9;]*[A-Za-z]/g, '').replaceAll('\r', '');
+  }
+  /** What was printed after the nth prompt, the echo of what was typed left out. */
+  const answers = (text: string): string[] =>
+    text
+      .split('chronovisor> ')
+      .slice(1)
+      .map((answer) => answer.split('\n').slice(1).join('\n').trim());
+
+  it('lists partitions; they run when they are told to, and no slot is lost at the prompt', () => {
+    const [, , before, , after, , later, late] = answers(
+      session('1', '2', 'partitions()', 'run(ms(20))', 'partitions()', 'run()', 'partitions()', "partition('first').clocks()", 'now()'),
+    );
+    expect(before).toMatch(/^partition +state +slots +late +resets +exits +HW clock +EXEC clock\nfirst +ready +0 +0 +0 +0 /);
+    expect(after).toMatch(/^first +idle +10 +0 +0 +/m);
+    expect(after).toMatch(/^second +idle +10 +0 +0 +/m);
+    expect(later).toMatch(/^first +idle +11 +0 +0 +/m);
+    const hw = Number(/hw: ([\d_]+)n/.exec(late!)![1]!.replaceAll('_', ''));
+    // The prompt has taken time of its own, which is not the system's: it stands shortly before the end of a frame.
+    expect(hw).toBeGreaterThan(21_900_000);
+    expect(hw).toBeLessThanOrEqual(22_000_000);
+  });
+
+  it('shows what partitions write, each line with its name', () => {
+    const text = session('run(ms(20))');
+    expect(text).toMatch(/^first: slot 1$/m);
+    expect(text).toMatch(/^second: slot 10$/m);
+    expect(text).not.toContain('slot 11');
+  });
+
+  it('suspends and resumes a partition', () => {
+    const [, , state, , suspended, , twice, , , resumed] = answers(
+      session(
+        'run(ms(4))',
+        "partition('first').suspend()",
+        "partition('first').state()",
+        'run(ms(10))',
+        'partitions()',
+        "var lines = partition('first')",
+        'lines.suspend()',
+        'lines.resume()',
+        'run(ms(2))',
+        'partitions()',
+      ),
+    );
+    expect(state).toBe("'suspended'");
+    expect(suspended).toMatch(/^first +suspended +7 +0 +0 +/m);
+    expect(twice).toMatch(/^Error: first is suspended$/m);
+    expect(resumed).toMatch(/^first +idle +8 +0 +0 +/m);
+  });
+
+  it('while a partition is suspended the others run, and it does not', () => {
+    const text = session("partition('first').suspend()", 'run(ms(10))');
+    expect(text).toMatch(/^second: slot 5$/m);
+    expect(text).not.toMatch(/^first: /m);
+  });
+
+  it('resets a partition: its program begins anew, its execution clock at 0', () => {
+    const text = session('run(ms(10))', "partition('first').reset()", 'partition(0).clocks()', 'run(ms(10))', 'partitions()');
+    expect(text).toMatch(/exec: 0n/);
+    expect(text.match(/^first: slot 1$/gm)).toHaveLength(2);
+    expect(text).toMatch(/^first +idle +\d+ +\d+ +1 +/m);
+  });
+
+  it('shows memory, and refuses what is none of the partition', () => {
+    const text = session('run(ms(4))', "partition('second').peek(0x8000, 16)", "partition('second').peek(65530, 16)");
+    expect(text).toMatch(/^00008000 {2}([0-9a-f]{2} ){16} .{16}$/m);
+    expect(text).toMatch(/^RangeError: peek: 65530, 16: second has memory from 0 to 65536/m);
+  });
+
+  it('says what there is when a name is wrong, and what a duration is', () => {
+    const text = session("partition('third')", 'run(5)', 'run(ms(0.0000001))');
+    expect(text).toContain('RangeError: partition third: there is first (0), second (1)');
+    expect(text).toContain('TypeError: run: expected a duration such as ms(10), us(500) or seconds(1)');
+    expect(text).toContain('RangeError: 1e-7: not a whole number of nanoseconds');
+  });
+
+  it('stays when the system has ended, and says why it does not run', () => {
+    const text = session('run(seconds(1))', 'run()', "partition('second').state()");
+    expect(text).toMatch(/^the system has ended: its duration is over$/m);
+    expect(text).toContain('Error: the system has ended: its duration is over');
+    expect(text).toMatch(/^'idle'$/m);
+  });
+
+  it('is refused for a file that is no system', () => {
+    const { status, stderr } = spawnSync('node', [program, 'console', 'test/bundles/shims.ts'], { cwd: projectRoot(), encoding: 'utf8' });
+    expect(status).toBe(2);
+    expect(stderr).toContain('is no system file');
+  });
+
+  it('Ctrl-C stops what runs', async () => {
+    const child = open('test/systems/endless.ts');
+    await child.see(PROMPT);
+    child.type('run(seconds(3600))\r');
+    await new Promise((done) => setTimeout(done, 1_000));
+    child.type('\x03');
+    await child.see(/stands at \d+ \wss?\n[^]*chronovisor> /);
+    child.type('\x04');
+    expect(await child.ended).toBe(0);
+  });
+});

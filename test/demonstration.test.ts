@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { boot, type BootedRun, type BootOptions } from '../tools/harness/boot.ts';
 import '../tools/harness/matchers.ts';
+import { partitionReport } from '../tools/report/partitions.ts';
 import { timerReports } from '../tools/report/timers.ts';
 
 type Timer = 'pit' | 'hpet' | 'lapic';
@@ -128,4 +129,77 @@ it('lives without icount, where only wide limits hold', async () => {
     const error = run.series('timer.interrupt', ({ taken, nominal }) => taken - nominal, of(timer));
     expect(error).toStayWithin(-500_000n, 1_000_000_000n);
   }
+});
+
+describe('the five uses of time, a partition each', () => {
+  const MS = 1_000_000n;
+  const PARTITIONS = { victim: 0, controller: 1, woken: 2, sensor: 3, clock: 4 } as const;
+  let run: BootedRun;
+  let epoch = 0n;
+  beforeAll(async () => {
+    run = await boot({ system: 'partitions/demonstration/system.ts', name: 'demonstration-partitions', seconds: 120 });
+    expect(run).toHold();
+    expect(run.of('trace.dropped')).toEqual([]);
+    epoch = run.of('system.started')[0]!.fields.epoch;
+  }, 130_000);
+  const said = (partition: keyof typeof PARTITIONS): string[] =>
+    run.of('partition.console', (fields) => fields.partition === PARTITIONS[partition]).map(({ fields }) => fields.text);
+
+  it('a partition in an endless loop is found by its watchdog and begins anew, again and again', () => {
+    const found = run.of('health.event', ({ event }) => event === 'watchdog');
+    expect(found.length).toBeGreaterThanOrEqual(5);
+    for (const { fields } of found) expect(fields).toMatchObject({ partition: PARTITIONS.victim, action: 'warm-reset' });
+    expect(said('victim').slice(0, 3)).toEqual([
+      'victim: starts, 0 resets so far\n',
+      'victim: stuck\n',
+      'victim: starts, 1 resets so far\n',
+    ]);
+  });
+
+  it('a signal is put out at required instants: 10 ms apart, never early, most of them to a few nanoseconds', () => {
+    const edges = run.of('port.output').map(({ fields }) => fields);
+    expect(edges.length).toBeGreaterThan(110);
+    expect(edges.map(({ value }) => value)).toEqual(edges.map((_, index) => (index + 1) % 2));
+    const errors = edges.map(({ written }, index) => Number(written - epoch - (101n + 10n * BigInt(index)) * MS));
+    expect(Math.min(...errors)).toBeGreaterThanOrEqual(0);
+    // What is later met an interrupt of the real-time clock.
+    expect(Math.max(...errors)).toBeLessThan(40_000);
+    expect(errors.filter((error) => error < 100).length).toBeGreaterThan(0.9 * errors.length);
+  });
+
+  it('a partition is woken by each of its slots, and by a timer', () => {
+    const traced = (code: bigint) =>
+      run
+        .of('partition.trace', (fields) => fields.partition === PARTITIONS.woken && fields.code === code)
+        .map(({ fields }) => fields.value);
+    const starts = traced(1n);
+    expect(starts.length).toBeGreaterThan(115);
+    expect(starts.every((start) => start % (10n * MS) === 5n * MS)).toBe(true);
+    // The first one found it booting.
+    expect(Math.max(...traced(2n).slice(1).map(Number))).toBeLessThan(200_000);
+    const deadlines = traced(3n);
+    expect(deadlines.length).toBeGreaterThan(40);
+    deadlines.forEach((deadline, index) => expect(deadline).toBe(deadlines[0]! + BigInt(index) * 25n * MS));
+  });
+
+  it('intervals of external events are recorded: 256 Hz', () => {
+    const [line] = said('sensor');
+    const [, least, most, mean] = /^sensor: 100 intervals, least (\d+) most (\d+) mean (\d+) ns\n$/.exec(line!)!.map(Number);
+    expect(mean).toBe(3_906_250);
+    // An event that meets a switch between slots is dated up to the switch's lead late.
+    expect(least).toBeGreaterThan(3_906_250 - 60_000);
+    expect(most).toBeLessThan(3_906_250 + 60_000);
+  });
+
+  it('absolute time is kept', () => {
+    expect(said('clock').length).toBeGreaterThanOrEqual(1);
+    for (const line of said('clock')) expect(line).toMatch(/^clock: 2026-01-01 00:00:\d\d UTC\n$/);
+  });
+
+  it('has a report with all of it', () => {
+    const report = partitionReport(run.records).join('\n');
+    expect(report).toMatch(/^victim +watchdog +warm-reset +\d+ /m);
+    expect(report).toMatch(/^controller +80h +1\d\d +101 ms +10 ms /m);
+    expect(report).toMatch(/^The kernel between two runs of guests$/m);
+  });
 });

@@ -48,7 +48,7 @@ describe('chronovisor run', () => {
     expect(stdout).toMatch(/machine\.frequency clock=tsc .*measured/);
     expect(stdout).toMatch(/^timer +count +nominal +min +mean +max +jitter +worst error +latency +jitter$/m);
     for (const timer of ['pit', 'hpet', 'lapic']) expect(stdout).toMatch(new RegExp(`^${timer} +100 `, 'm'));
-    expect(stdout).toMatch(/^The five uses of time\nevents +intervals +min +mean +max +jitter\nrtc +100 /m);
+    expect(stdout).toMatch(/^Uses of time\nevents +intervals +min +mean +max +jitter\nrtc +100 /m);
     expect(stdout).toMatch(/^speaker +200 +250 us /m);
     expect(stdout).toMatch(/^2026-01-01T00:00:\d\d\.\d{9}Z by rtc, to /m);
     expect(stdout).toMatch(/^held: /m);
@@ -104,6 +104,62 @@ describe('chronovisor run', () => {
     const { status, stdout } = chronovisor('run', '--log', join(folder, 'refused.log'), '--', '-device', 'no-such-device');
     expect(status).toBe(3);
     expect(stdout).toContain("'no-such-device' is not a valid device model name");
+  });
+
+  it('shows what partitions write as lines with their names, and their trace records only when asked', () => {
+    const words = ['run', 'test/systems/counters.ts', '--log', join(folder, 'counters.log')];
+    const { status, stdout } = chronovisor(...words);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^first: slot 1\nsecond: slot 1\nfirst: slot 2$/m);
+    expect(stdout).not.toContain('partition.console');
+    expect(stdout).toMatch(/^Partitions of counters$/m);
+    expect(chronovisor(...words, '--level', 'debug').stdout).toMatch(/ partition\.console partition=0 text="slot 1\\n"$/m);
+  });
+
+  it('--then boots a second one, whose output comes afterwards; both results stand at the end', () => {
+    const log = join(folder, 'first.log');
+    const { status, stdout } = chronovisor('run', '--append', 'count=50', '--log', log, '--then', 'test/systems/counters.ts');
+    expect(status, stdout).toBe(0);
+    expect(stdout.match(/^held: /gm)).toHaveLength(2);
+    expect(stdout.indexOf('first: slot 1')).toBeGreaterThan(stdout.indexOf('held: '));
+    expect(stdout.trimEnd().split('\n').at(-1)).toBe('kernel held, counters held');
+    // The words for the first one's kernel were not for the second.
+    expect(readFileSync(log, 'utf8')).toContain('command-line="count=50"');
+    expect(readFileSync(join(projectRoot(), 'build', 'logs', 'counters.log'), 'utf8')).toContain('command-line="run=system"');
+  });
+
+  it.each([
+    [
+      'the first',
+      ['test/bundles/failures.ts', '--append', 'throw', '--then', 'test/systems/counters.ts'],
+      'failures failed, counters held',
+    ],
+    ['the second', ['test/systems/counters.ts', '--then', 'test/bundles/failures.ts'], 'counters held, failures failed'],
+  ])('fails when %s of two fails', (_, words, last) => {
+    const { status, stdout } = chronovisor('run', ...words, '--log', join(folder, 'of-two.log'));
+    expect(status, stdout).toBe(1);
+    expect(stdout.trimEnd().split('\n').at(-1)).toBe(last);
+  });
+
+  it('--json has the second one within the first', () => {
+    const words = ['--append', 'run=nothing', '--log', join(folder, 'json-first.log'), '--then', 'test/systems/counters.ts'];
+    const { status, stdout } = chronovisor('run', '--json', ...words);
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ held: true, then: { held: true, log: 'build/logs/counters.log' } });
+  });
+
+  it('a second one that does not build fails all of it', () => {
+    const { status, stderr } = chronovisor(
+      'run',
+      '--append',
+      'run=nothing',
+      '--log',
+      join(folder, 'no-second.log'),
+      '--then',
+      'no/such.ts',
+    );
+    expect(status).toBe(3);
+    expect(stderr).toContain('no/such.ts: there is no such file');
   });
 
   it('passes what stands behind -- to QEMU', () => {

@@ -8,10 +8,12 @@ import { createMmio } from '../hw/mmio.ts';
 import { createPorts as createHardwarePorts } from '../hw/ports.ts';
 import type { Machine } from '../machine.ts';
 import { LAPIC } from '../regs/local-apic.ts';
+import { VMCB } from '../regs/vmcb.ts';
 import { createClock, timeFacts } from '../timekeeping.ts';
 import type { Wish } from '../time/selection.ts';
 import { selectTime } from '../time/selection.ts';
 import { EVENTS } from '../trace/events.ts';
+import type { Trace } from '../trace/trace.ts';
 import { decodeUtf8 } from '../trace/utf8.ts';
 import { createGuestCpuid } from '../vm/guest-cpuid.ts';
 import { createGuestMemory } from '../vm/guest-memory.ts';
@@ -31,10 +33,11 @@ import { createHypercalls } from './hypercalls.ts';
 import { createImage, createLoading } from './loader.ts';
 import type { Partition } from './partition.ts';
 import { createPorts } from './ports.ts';
-import { createScheduler } from './scheduler.ts';
+import { createScheduler, type SchedulerParts } from './scheduler.ts';
 import { createLocalApicSlotTimer, type SlotTimer } from './slot-timer.ts';
 import { SYSTEM_FILE, SYSTEM_FORMAT, type PartitionDescription, type SystemDescription } from './system.ts';
 import { createSystemTime } from './system-time.ts';
+import type { ConsoleOutput, Supervisor, SystemControl } from './control.ts';
 import { createTimePage } from './time-page.ts';
 import { createVirtualInterrupts } from './virtual-interrupts.ts';
 import { createVirtualTimers } from './virtual-timers.ts';
@@ -185,6 +188,24 @@ function findRtc({ shims, acpi }: Machine): Rtc | undefined {
   return probe.found ? probe.rtc : undefined;
 }
 
+/** A look at the real-time clock's second, while it is not near. */
+const LOOK_MS = 10;
+/** Two seconds and a half of looks: one may begin unseen. */
+const LOOKS = 250;
+/** From the look that saw a second begin to shortly before the next one. */
+const NEAR_MS = 1000 - 2 * LOOK_MS;
+
+/** Returns shortly before a second begins. Catching that polls, and a second of polling is most of a short run's wall time. */
+function approachSecond(rtc: Rtc, wait: (millis: number) => void): void {
+  const first = rtc.second();
+  for (let look = 0; look < LOOKS; look++) {
+    wait(LOOK_MS);
+    if (rtc.isUpdating() || rtc.second() === first) continue;
+    wait(NEAR_MS);
+    return;
+  }
+}
+
 /** Rate select of the real-time clock's periodic interrupt: 32,768 Hz divided by 2 to the power of it less one. */
 const rateSelect = (hertz: number): number => 16 - Math.log2(hertz);
 
@@ -209,11 +230,19 @@ function startInputs(
   };
 }
 
+/** A duration that is over when it is next asked for. */
+const OVER = 1n;
+/** From there to going on: what is told to all partitions takes some 10 us each. */
+const STAND_AHEAD_NS = 1_000_000n;
+/** Lines of output that wait for a person. */
+const OUTPUT_MAX = 1000;
+
 /**
  * Runs the system of the boot module.
+ * @param supervisor has it stand still now and then; without one it runs to its end
  * @returns what did not hold; nothing if the system ended as it was to
  */
-export function runSystem(machine: Machine, wish: Wish): string[] {
+export function runSystem(machine: Machine, wish: Wish, supervisor?: Supervisor): string[] {
   const { shims, trace, dispatcher, tscFrequency, localApic, localApicFrequency } = machine;
   const { rdtsc } = shims;
   const detected = detectSvm(shims);
@@ -249,8 +278,6 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
   const rtc = findRtc(machine);
   if (rtc === undefined && (system.absoluteTime || system.inputs.length > 0))
     return [`${SYSTEM_FILE}: it wants the real-time clock, which this machine has not`];
-  const wallClock = system.absoluteTime && rtc ? createWallClock({ clock, rtc }) : undefined;
-  if (wallClock && !wallClock.ok) return [`absolute time: ${wallClock.reason}`];
   let isFired = false;
   dispatcher.setHandler(
     VECTOR.LOCAL_TIMER,
@@ -259,6 +286,16 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
     },
     localApic.endOfInterrupt,
   );
+  const timerHertz = Number(hertz(localApicFrequency));
+  const waitMillis = (millis: number): void => {
+    isFired = false;
+    localApic.armOneShot(VECTOR.LOCAL_TIMER, Math.ceil((timerHertz / 1000) * millis));
+    while (!isFired) dispatcher.waitAndDispatch();
+  };
+  if (system.absoluteTime && rtc) approachSecond(rtc, waitMillis);
+  const wallClock = system.absoluteTime && rtc ? createWallClock({ clock, rtc }) : undefined;
+  if (wallClock && !wallClock.ok) return [`absolute time: ${wallClock.reason}`];
+  isFired = false;
   localApic.armOneShot(VECTOR.LOCAL_TIMER, 0x7fff_ffff);
   const apicBase = Number(shims.rdmsr(APIC_BASE_MSR) & APIC_BASE.ADDRESS);
   const timer: SlotTimer = createLocalApicSlotTimer(
@@ -280,10 +317,66 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
   for (const { page } of partitions) page.setWallOffset(wallOffset ?? 0n);
   const lookInterval = time.toTicks(LOOK_INTERVAL_NS);
   let lookAt = 0n;
-  const scheduler = createScheduler({
+  const timerEnds = createMmio(shims, apicBase, LAPIC.LENGTH).writer32(LAPIC.EOI);
+
+  // ---- a supervisor, between slots: the scheduler asks for the duration after each of them
+  const duration = BigInt(system.duration);
+  const longestFrame = time.toTicks(BigInt(Math.max(...system.plans.map(({ majorFrame }) => majorFrame))));
+  /** With one plan frames begin at its multiples, and the last slot's end is the end of the frame. */
+  const [onlyPlan] = system.plans;
+  const lastSlotAt = system.plans.length > 1 ? 0n : BigInt(onlyPlan!.slots.at(-1)!.start);
+  const frameLength = BigInt(onlyPlan!.majorFrame);
+  /** TSC from which on it is to stand; looked at after each slot, so not an instant. */
+  let stopTsc = 0n;
+  let isLeft = false as boolean;
+  let ended = undefined as string | undefined;
+  let isHeld = false;
+  let output: ConsoleOutput[] = [];
+  let forgotten = 0;
+
+  /** The system stands still while the supervisor does what it likes; its time and its partitions' TSCs do too. */
+  function stand(): void {
+    time.hold();
+    isHeld = true;
+    const heldSince = rdtsc();
+    // The timer's, whose end is otherwise told at the next entry: it holds back all of less priority.
+    timerEnds(0);
+    trace.flush();
+    const until = supervisor!(control);
+    isLeft = until === undefined;
+    // Slots that the scheduler has reckoned by the time before are over: none begins at an instant of before.
+    const over = heldSince + longestFrame;
+    while (rdtsc() < over) {
+      timer.arm(over);
+      dispatcher.waitAndDispatch();
+    }
+    isFired = false;
+    isHeld = false;
+    const stood = time.release(time.toTicks(STAND_AHEAD_NS));
+    stopTsc = isLeft ? 0n : time.toTsc(until!);
+    for (const partition of partitions) {
+      partition.vcpu.vmcb[VMCB.TSC_OFFSET >> 3]! -= stood;
+      calls.refreshClocks(partition);
+    }
+    // Nobody's stretch.
+    shims.longestStretch();
+  }
+
+  /** Where frames begin at other instants than expected, some slot's end will do. */
+  const patience = 2n * longestFrame;
+
+  /** After a slot. */
+  function untilWhen(): bigint {
+    const tsc = rdtsc();
+    if (tsc < stopTsc) return duration;
+    if (!isLeft && (tsc >= stopTsc + patience || time.now() % frameLength >= lastSlotAt)) stand();
+    return isLeft ? OVER : duration;
+  }
+
+  const schedulerParts: SchedulerParts = {
     partitions,
     plans: system.plans,
-    duration: BigInt(system.duration),
+    duration,
     time,
     timer,
     dispatcher,
@@ -297,7 +390,7 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
       return fired;
     },
     timerVector: VECTOR.LOCAL_TIMER,
-    endTimerInterrupt: createMmio(shims, apicBase, LAPIC.LENGTH).writer32(LAPIC.EOI),
+    endTimerInterrupt: timerEnds,
     chores: {
       isDue: (now) => now >= lookAt || trace.pending() > FLUSH_FROM,
       step: () => {
@@ -309,13 +402,42 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
         }
       },
     },
-  });
+  };
+  if (supervisor) Object.defineProperty(schedulerParts, 'duration', { get: untilWhen });
+  const scheduler = createScheduler(schedulerParts);
   const { calls } = scheduler;
+  const control: SystemControl = {
+    name: system.name,
+    partitions,
+    plans: system.plans,
+    calls,
+    now: time.now,
+    ended: () => ended,
+    interrupt: () => {
+      stopTsc = rdtsc();
+    },
+    takeOutput: () => {
+      const taken = { lines: output, forgotten };
+      output = [];
+      forgotten = 0;
+      return taken;
+    },
+  };
+  /** The trace as hypercalls see it: what goes to the console goes to the supervisor too. */
+  const recordOutput: Trace['record'] = (event, ...values) => {
+    trace.record(event, ...values);
+    if (event.id !== EVENTS.partitionConsole.id) return;
+    const [partition, text] = values as unknown as [number, Uint8Array];
+    output.push({ partition: partitions[partition]!, text });
+    if (output.length <= OUTPUT_MAX) return;
+    output.shift();
+    forgotten++;
+  };
   const health = createHealthMonitor({ trace, actions: calls, now: time.now });
   const ports = createPorts(system.channels, system.inputs, partitions);
   const { onHypercall } = createHypercalls({
     partitions,
-    trace,
+    trace: supervisor ? { ...trace, record: recordOutput } : trace,
     time,
     health,
     ports,
@@ -345,24 +467,33 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
   );
 
   const stopInputs = rtc
-    ? startInputs(machine, rtc, system, (input, taken) => ports.deliver(input, time.toInstant(taken)))
+    ? startInputs(machine, rtc, system, (input, taken) => {
+        // What happens while the system stands still happens at no instant of it.
+        if (!isHeld) ports.deliver(input, time.toInstant(taken));
+      })
     : () => undefined;
   trace.record(EVENTS.systemStarted, system.name, epochTsc, partitions.length, system.plans.length);
   trace.flush();
   shims.collectGarbage();
   // What came before the epoch is nobody's.
   shims.longestStretch();
-  const reason = scheduler.run();
+  if (supervisor) stand();
+  const reason = isLeft ? '' : scheduler.run();
+  ended = isLeft ? 'it was left at the console' : reason;
   stopInputs();
   localApic.stop();
   dispatcher.removeHandler(VECTOR.LOCAL_TIMER);
   trace.flush();
+  if (supervisor && !isLeft) {
+    time.hold();
+    supervisor(control);
+  }
   scheduler.report();
   for (const { index, exits } of partitions)
     exits.forEach((count, code) => {
       if (count > 0) trace.record(EVENTS.exitCounts, index, exitName(code), count);
     });
   if (health.untraced() > 0) trace.record(EVENTS.log, `${health.untraced()} more health events were counted, not traced`);
-  trace.record(EVENTS.log, `the system ended: ${reason}`);
+  trace.record(EVENTS.log, `the system ended: ${ended}`);
   return [];
 }

@@ -16,6 +16,17 @@ export interface SystemTime {
   follow(): void;
 }
 
+/** Time that can be made to stand still, for a person at a prompt. */
+export interface HoldableTime extends SystemTime {
+  /** The instant stays what it is; TSC values go on. */
+  hold(): void;
+  /**
+   * It goes on from there, so many TSC ticks ahead of now.
+   * @returns TSC ticks for which it stood, these included: instants are at TSC values that much later than before
+   */
+  release(ahead: bigint): bigint;
+}
+
 /** A followed rate is in steps of 2^-30 ticks per ns, a nanosecond in a second. Products stay below 2^63 for two seconds of a TSC of 4 GHz. */
 const RATE_BITS = 30n;
 /** Over less time a rate is a guess, ns. */
@@ -25,7 +36,7 @@ const FOLLOWED_FROM = 1_000_000n;
  * @param clock the machine's clock; where it is the TSC, nothing is ever followed and nothing rounds twice
  * @param epochTsc TSC of the epoch
  */
-export function createSystemTime(rdtsc: () => bigint, tscFrequency: Frequency, clock: HwClock, epochTsc: bigint): SystemTime {
+export function createSystemTime(rdtsc: () => bigint, tscFrequency: Frequency, clock: HwClock, epochTsc: bigint): HoldableTime {
   // Durations are by the rate of the start, always: a partition's execution clock is one, and does not go back.
   const nominal = reducedPerNano(tscFrequency);
   let { multiply, divide } = nominal;
@@ -33,8 +44,9 @@ export function createSystemTime(rdtsc: () => bigint, tscFrequency: Frequency, c
   let anchor = 0n;
   const isTsc = clock.name === 'tsc';
   const clockNow = clock.now();
-  const clockEpoch: bigint = clockNow + ((epochTsc - clock.readingTsc()) * divide) / multiply;
+  let clockEpoch: bigint = clockNow + ((epochTsc - clock.readingTsc()) * divide) / multiply;
   const firstTsc = clock.readingTsc();
+  let held: { readonly tsc: bigint; readonly instant: bigint } | undefined;
 
   function toTsc(instant: bigint): bigint {
     const ahead = (instant - anchor) * multiply;
@@ -50,7 +62,7 @@ export function createSystemTime(rdtsc: () => bigint, tscFrequency: Frequency, c
   return {
     toTsc,
     toInstant,
-    now: () => toInstant(rdtsc()),
+    now: () => (held === undefined ? toInstant(rdtsc()) : held.instant),
     toTicks: (duration) => (duration * nominal.multiply + nominal.divide - 1n) / nominal.divide,
     toNanos: (ticks) => (nominal.multiply === 1n ? ticks * nominal.divide : (ticks * nominal.divide) / nominal.multiply),
     follow: () => {
@@ -65,6 +77,18 @@ export function createSystemTime(rdtsc: () => bigint, tscFrequency: Frequency, c
       }
       anchorTsc = tsc;
       anchor = reading - clockEpoch;
+    },
+    hold: () => {
+      const tsc = rdtsc();
+      held ??= { tsc, instant: toInstant(tsc) };
+    },
+    release: (ahead) => {
+      if (held === undefined) return 0n;
+      const stood = rdtsc() + ahead - held.tsc;
+      held = undefined;
+      anchorTsc += stood;
+      clockEpoch += (stood * divide) / multiply;
+      return stood;
     },
   };
 }

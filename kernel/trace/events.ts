@@ -296,8 +296,8 @@ export const EVENTS = {
     ['partition', COUNT],
     ['text', UTF8_TEXT],
   ]),
-  /** What a partition puts into the trace (hypercall TRACE). */
-  partitionTrace: defineEvent(85, 'partition.trace', 'info', [
+  /** What a partition puts into the trace (hypercall TRACE): for programs that read the log, as it may be thousands. */
+  partitionTrace: defineEvent(85, 'partition.trace', 'debug', [
     ['partition', COUNT],
     ['code', TICKS],
     ['value', TICKS],

@@ -27,5 +27,5 @@ export default defineSystem({
   },
   inputs: { events: { source: 'rtc', hertz: 256, depth: 16, to: 'sensor' } },
   absoluteTime: true,
-  duration: ms(2500),
+  duration: ms(1250),
 });

@@ -70,10 +70,44 @@ export async function inWorkFolder<Result>(target: string, make: (work: string) 
   }
 }
 
+interface Compiled {
+  readonly source: string;
+  readonly map: string;
+  readonly bytecode: Uint8Array;
+}
+
+/** Many systems are built in one process, by tests above all, and the kernel's programs are the same in all of them. */
+let compiledKernel: Promise<ReadonlyMap<string, Compiled>> | undefined;
+
+/** The same for the kernel's programs, which are compiled once per process. */
+export async function compileKernel(work: string): Promise<Record<string, Uint8Array>> {
+  compiledKernel ??= compileAll(kernelPrograms(), work);
+  try {
+    return await placeAll(await compiledKernel, work);
+  } catch (error) {
+    compiledKernel = undefined;
+    throw error;
+  }
+}
+
 /** @returns the files of a boot module, NAME.bytecode for each; source and map go into the folder `work` */
 export async function compilePrograms(entries: Readonly<Record<string, string>>, work: string): Promise<Record<string, Uint8Array>> {
+  return placeAll(await compileAll(entries, work), work);
+}
+
+async function compileAll(entries: Readonly<Record<string, string>>, work: string): Promise<ReadonlyMap<string, Compiled>> {
+  const programs = new Map<string, Compiled>();
+  for (const [name, path] of Object.entries(entries)) programs.set(name, await compileProgram(name, path, work));
+  return programs;
+}
+
+async function placeAll(programs: ReadonlyMap<string, Compiled>, work: string): Promise<Record<string, Uint8Array>> {
   const files: Record<string, Uint8Array> = {};
-  for (const [name, path] of Object.entries(entries)) files[`${name}.bytecode`] = await compileProgram(name, path, work);
+  for (const [name, { source, map, bytecode }] of programs) {
+    await writeFile(join(work, `${name}.js`), source);
+    await writeFile(join(work, `${name}.js.map`), map);
+    files[`${name}.bytecode`] = bytecode;
+  }
   return files;
 }
 
@@ -82,17 +116,21 @@ export async function compilePrograms(entries: Readonly<Record<string, string>>,
  * @param name what its stacks call it, NAME.js
  */
 export async function compileLoneProgram(name: string, entry: string, work: string): Promise<Buffer> {
-  return packArchive({ [`${KERNEL_PROGRAM}.bytecode`]: await compileProgram(name, entry, work) });
+  const [bytecode] = Object.values(await compilePrograms({ [name]: entry }, work));
+  return packArchive({ [`${KERNEL_PROGRAM}.bytecode`]: bytecode! });
 }
 
-async function compileProgram(name: string, entry: string, work: string): Promise<Uint8Array> {
+async function compileProgram(name: string, entry: string, work: string): Promise<Compiled> {
   const { code, map } = await bundleSource(name, entry);
-  const source = join(work, `${name}.js`);
-  const bytecode = join(work, `${name}.bytecode`);
+  // The compiler's files are its own: several programs of one folder may be compiled at once.
+  const folder = await mkdtemp(join(work, 'compile-'));
+  const source = join(folder, `${name}.js`);
+  const bytecode = join(folder, `${name}.bytecode`);
   await writeFile(source, code);
-  await writeFile(`${source}.map`, map);
   await precompile(source, bytecode);
-  return readFile(bytecode);
+  const compiled = { source: code, map, bytecode: await readFile(bytecode) };
+  await rm(folder, { recursive: true });
+  return compiled;
 }
 
 export function shownName(entry: string): string {

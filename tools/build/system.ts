@@ -13,7 +13,7 @@ import type { ProgramFile, SystemFile } from '../system/define.ts';
 import type { LoadedSystem } from '../system/load.ts';
 import { problemLine, type Problem } from '../system/problem.ts';
 import { memoryOf, validate } from '../system/validate.ts';
-import { compilePrograms, inWorkFolder, kernelPrograms, packArchive, shownName, type Bundle } from './bundle.ts';
+import { compileKernel, inWorkFolder, kernelPrograms, packArchive, shownName, type Bundle } from './bundle.ts';
 import { buildProgram, checkFit, type BuiltProgram } from './programs.ts';
 
 export interface SystemModule extends Bundle {
@@ -37,7 +37,7 @@ export async function buildSystem(loaded: LoadedSystem, folder?: string): Promis
   const target = folder ?? join(buildFolder(), 'systems', shownName(loaded.file));
   return inWorkFolder(target, async (work) => {
     const programs = await buildPrograms(system, loaded.file, Object.keys(kernelPrograms()), work);
-    const kernel = await compilePrograms(kernelPrograms(), work);
+    const kernel = await compileKernel(work);
     const description = describeSystem(system, new Map([...programs].map(([name, program]) => [name, program.description])));
     const files: Record<string, Uint8Array | string> = { ...kernel, [SYSTEM_FILE]: `${JSON.stringify(description, null, 1)}\n` };
     for (const { description: program, bytes } of programs.values()) {

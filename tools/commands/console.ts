@@ -1,12 +1,12 @@
 /** chronovisor console: a prompt inside the running kernel, on this terminal. */
 import type { Command } from 'commander';
-import { STATUS } from '../errors.ts';
+import { STATUS, UsageError } from '../errors.ts';
 import { shellText } from '../qemu/options.ts';
 import { describeOutcome, isHeld, statusOf } from '../qemu/outcome.ts';
 import { startRun, type Run } from '../qemu/run.ts';
 import { createPainter } from '../terminal.ts';
 import { createStackMapper } from '../trace/stacks.ts';
-import { bootModule, requireRuntime } from './boot-module.ts';
+import { bootModule, memoryFor, requireRuntime } from './boot-module.ts';
 import { addMachineOptions, machineOf, type MachineFlags } from './options.ts';
 
 /** Ctrl-] as in telnet: leaves even when the kernel no longer listens. */
@@ -18,25 +18,47 @@ export function addConsoleCommand(program: Command, setStatus: (status: number) 
   const command = program
     .command('console')
     .description('a prompt inside the running kernel: JavaScript expressions are evaluated in it')
+    .argument('[system]', 'a system file: its partitions can be looked at, suspended, reset; they run when run() is typed')
     .argument('[qemu...]', "after --: QEMU's own options")
     .addHelpText(
       'after',
       `
 Ctrl-C abandons a line, Ctrl-D leaves, Ctrl-] ends QEMU whatever the kernel does.
 
+With a system --icount is 0 by default, as its slots are exact only then; without one time follows the host.
+
 Examples:
   chronovisor console
+  chronovisor console partitions/demonstration/system.ts
   chronovisor console --machine q35 --icount 0
   echo 'clock.now()' | chronovisor console`,
     );
   // Virtual time that jumps whenever the CPU idles is no time for a person to type in.
   addMachineOptions(command, { icount: 'off', timeout: 86_400 });
-  command.action(async (extra: string[], flags: MachineFlags) => setStatus(await runConsole(extra, flags)));
+  command.action(async (system: string | undefined, extra: string[], flags: MachineFlags) => {
+    // Commander can't tell "console -- -d int" from "console system.ts": what begins with a dash is QEMU's.
+    const isQemus = system?.startsWith('-') ?? false;
+    const given = isQemus ? undefined : system;
+    const isAsked = (option: string): boolean => command.getOptionValueSource(option) === 'cli';
+    setStatus(
+      await runConsole(given, isQemus ? [system!, ...extra] : extra, {
+        ...flags,
+        icount: given !== undefined && !isAsked('icount') ? 0 : flags.icount,
+        ...(isAsked('memory') ? { askedMemory: flags.memory } : {}),
+      }),
+    );
+  });
 }
 
-async function runConsole(extra: readonly string[], flags: MachineFlags): Promise<number> {
+interface ConsoleFlags extends MachineFlags {
+  askedMemory?: number;
+}
+
+async function runConsole(system: string | undefined, extra: readonly string[], flags: ConsoleFlags): Promise<number> {
   const paint = createPainter(process.stderr);
-  const module = await bootModule(undefined);
+  const module = await bootModule(system);
+  if (system !== undefined && module.append === '') throw new UsageError(`${system} is no system file`);
+  for (const warning of module.warnings) process.stderr.write(`warning: ${warning}\n`);
   const runtime = requireRuntime();
   const mapStack = createStackMapper(module.sourceMaps);
   const controller = new AbortController();
@@ -66,8 +88,9 @@ async function runConsole(extra: readonly string[], flags: MachineFlags): Promis
   started = await startRun({
     runtime,
     archive: module.archive,
-    commandLine: `run=console serial=warn idle=halt ${flags.append ?? ''}`.trim(),
-    machine: machineOf(flags, extra),
+    // A system's slots are exact where the CPU waits awake; it is halted at the prompt all the same.
+    commandLine: `run=console serial=warn ${system === undefined ? 'idle=halt ' : ''}${flags.append ?? ''}`.trim(),
+    machine: { ...machineOf(flags, extra), memory: memoryFor(module, flags.askedMemory) },
     seconds: flags.timeout,
     signal: controller.signal,
     onSerial,

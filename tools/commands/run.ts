@@ -10,20 +10,41 @@ import { UsageError } from '../errors.ts';
 import { buildFolder, shown } from '../paths.ts';
 import { findQemu } from '../qemu/find.ts';
 import { shellText } from '../qemu/options.ts';
-import { describeOutcome, isHeld, statusOf } from '../qemu/outcome.ts';
+import { describeOutcome, isHeld, statusOf, type Outcome } from '../qemu/outcome.ts';
 import { startRun, type RunResult } from '../qemu/run.ts';
 import { timeReport } from '../report/clocks.ts';
-import { partitionReport } from '../report/partitions.ts';
+import { consoleLines, partitionReport } from '../report/partitions.ts';
 import { usesReport } from '../report/uses.ts';
 import { latencyHistogram, timerReports, timerTable } from '../report/timers.ts';
 import { createPainter } from '../terminal.ts';
 import { createStackMapper, hasProgramPosition } from '../trace/stacks.ts';
-import { bootModule, commandLineOf, memoryFor, requireRuntime } from './boot-module.ts';
+import { bootModule, commandLineOf, memoryFor, requireRuntime, type BootModule } from './boot-module.ts';
 import { addMachineOptions, machineOf, type MachineFlags } from './options.ts';
 
 interface RunFlags extends MachineFlags {
   level: Level | 'none';
   json?: boolean;
+  /** Not set by the command if it is not asked for. */
+  then?: string;
+}
+
+/** One boot of several. */
+interface Part {
+  readonly module: BootModule;
+  /** Words for the kernel's command line. */
+  readonly append: string;
+  /** QEMU's own options. */
+  readonly extra: readonly string[];
+  /** MiB of RAM that were asked for. */
+  readonly memory: number | undefined;
+  readonly log: string;
+}
+
+interface Ended {
+  readonly name: string;
+  readonly outcome: Outcome;
+  /** For --json. */
+  readonly summary: Readonly<Record<string, unknown>>;
 }
 
 const EXAMPLES = `
@@ -32,6 +53,8 @@ Examples:
   chronovisor run test/bundles/shims.ts             another bundle
   chronovisor run partitions/hello/system.ts        a system of partitions
   chronovisor run --machine q35 --no-hpet           another machine
+  chronovisor run --then partitions/demonstration/system.ts
+                                                    the demonstration, then a system, on the same machine
   chronovisor run --append "count=100 heap=8M"      words for the kernel's command line
   chronovisor run --level debug --log run.log       every record; the log in a file of your choice
   chronovisor run -- -d int -D qemu.log             options for QEMU itself
@@ -45,6 +68,7 @@ export function addRunCommand(program: Command, setStatus: (status: number) => v
     .argument('[bundle]', 'TypeScript entry, system file or boot module (.tar); default: the kernel')
     .argument('[qemu...]', "after --: QEMU's own options")
     .addOption(new Option('--level <level>', 'least weighty records shown').choices([...LEVELS, 'none']).default('info'))
+    .option('--then <bundle>', 'boot this one afterwards, without --append, --log and options of QEMU; both have to hold')
     .option('--json', 'print one JSON object at the end, and nothing else on standard output')
     .addHelpText('after', EXAMPLES);
   addMachineOptions(command, { icount: 0, timeout: 120 });
@@ -69,29 +93,83 @@ function interruptible(): { signal: AbortSignal; done: () => void } {
 
 async function run(given: string | undefined, extra: readonly string[], flags: RunFlags, isMemoryAsked: boolean): Promise<number> {
   const paint = createPainter(process.stdout);
+  const say = (text: string): void => {
+    if (!flags.json) process.stdout.write(`${text}\n`);
+  };
+  const memory = isMemoryAsked ? flags.memory : undefined;
+  const logOf = (module: BootModule): string => join(buildFolder(), 'logs', `${module.name}.log`);
   const module = await bootModule(given);
-  const memory = memoryFor(module, isMemoryAsked ? flags.memory : undefined);
+  const first: Part = { module, append: flags.append ?? '', extra, memory, log: flags.log ?? logOf(module) };
+
+  const interrupt = interruptible();
+  // What the second one says while the first one runs waits until that has ended.
+  const waiting: string[] = [];
+  let isFirstOver = false;
+  const sayLater = (text: string): void => {
+    if (isFirstOver) say(text);
+    else waiting.push(text);
+  };
+  async function bootNext(bundle: string): Promise<Ended> {
+    const next = await bootModule(bundle);
+    sayLater(`\n${paint('bold', next.name)}`);
+    return boot({ module: next, append: '', extra: [], memory, log: logOf(next) }, flags, interrupt.signal, sayLater);
+  }
+  try {
+    // Beside the first one: their times are virtual, so neither notices.
+    let second: Promise<Ended> | undefined;
+    const begun = await boot(first, flags, interrupt.signal, say, () => {
+      second = flags.then === undefined ? undefined : bootNext(flags.then);
+      // Its error is told when it is waited for.
+      second?.catch(() => undefined);
+    });
+    isFirstOver = true;
+    waiting.forEach(say);
+    const ended = second ? [begun, await second] : [begun];
+    const [summary, then] = ended.map((each) => each.summary);
+    if (flags.json) process.stdout.write(`${JSON.stringify(then ? { ...summary, then } : summary, null, 2)}\n`);
+    if (ended.length > 1) {
+      const verdicts = ended.map(({ name, outcome }) => `${name} ${isHeld(outcome) ? paint('green', 'held') : paint('red', 'failed')}`);
+      say(`\n${verdicts.join(', ')}`);
+    }
+    return statusOf((ended.find(({ outcome }) => !isHeld(outcome)) ?? begun).outcome);
+  } finally {
+    interrupt.done();
+  }
+}
+
+async function boot(
+  { module, append, extra, memory, log: logFile }: Part,
+  flags: RunFlags,
+  signal: AbortSignal,
+  say: (text: string) => void,
+  onStarted: () => void = () => undefined,
+): Promise<Ended> {
+  const paint = createPainter(process.stdout);
+  const machine = { ...machineOf(flags, extra), memory: memoryFor(module, memory) };
   for (const warning of module.warnings) process.stderr.write(`warning: ${warning}\n`);
   const runtime = requireRuntime();
   const mapStack = createStackMapper(module.sourceMaps);
   // Before the log of an earlier run is overwritten.
   findQemu(flags.qemu);
-  const logFile = flags.log ?? join(buildFolder(), 'logs', `${module.name}.log`);
   const log = openLog(logFile);
   const records: TraceRecord[] = [];
-  const say = (text: string): void => {
-    if (!flags.json) process.stdout.write(`${text}\n`);
-  };
+  const partitions = new Map<number, string>();
 
   function showLine(line: string): void {
     writeSync(log, `${line}\n`);
     const parsed = parseLine(line);
     if (parsed.kind === 'record') {
-      records.push(parsed.record);
-      const { level } = parsed.record;
+      const { record } = parsed;
+      records.push(record);
+      if (record.event === 'partition.created') partitions.set(record.fields.partition, record.fields.name);
+      const { level } = record;
       if (flags.level === 'none' || levelRank(level) > levelRank(flags.level)) return;
-      const mapped = hasProgramPosition(line) ? mapStack(line) : line;
-      say(level === 'error' ? paint('red', mapped) : level === 'warn' ? paint('yellow', mapped) : mapped);
+      // At level debug it is about when, not only about what.
+      if (record.event === 'partition.console' && flags.level !== 'debug') consoleLines(record, partitions).forEach(say);
+      else {
+        const mapped = hasProgramPosition(line) ? mapStack(line) : line;
+        say(level === 'error' ? paint('red', mapped) : level === 'warn' ? paint('yellow', mapped) : mapped);
+      }
     } else if (parsed.kind === 'diagnostic') {
       say(paint('red', mapStack(line)));
     } else if (parsed.kind !== 'comment' && flags.level !== 'none') {
@@ -99,46 +177,41 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
     }
   }
 
-  const interrupt = interruptible();
   let result: RunResult;
   try {
     const started = await startRun({
       runtime,
       archive: module.archive,
-      commandLine: commandLineOf(module, flags.append ?? ''),
-      machine: { ...machineOf(flags, extra), memory },
+      commandLine: commandLineOf(module, append),
+      machine,
       seconds: flags.timeout,
-      signal: interrupt.signal,
+      signal,
       onLine: showLine,
       ...(flags.qemu === undefined ? {} : { qemu: flags.qemu }),
     });
     if (flags.showCommand) say(shellText(started.command));
+    onStarted();
     result = await started.result;
   } finally {
-    interrupt.done();
     closeSync(log);
   }
 
   const { outcome } = result;
   const reports = timerReports(records);
   const virtualSeconds = records.length > 0 ? Number(records.at(-1)!.at) / 1e9 : undefined;
-  if (flags.json) {
-    const timers = reports.map(({ latencySamples: _, ...report }) => report);
-    const diagnostics = result.lines.filter((line) => line.startsWith('! ')).map((line) => mapStack(line.slice(2)));
-    const summary = {
-      outcome,
-      held: isHeld(outcome),
-      virtualSeconds,
-      wallSeconds: result.wallMs / 1000,
-      log: shown(logFile),
-      records: records.length,
-      diagnostics,
-      command: shellText(result.command),
-      timers,
-    };
-    process.stdout.write(`${JSON.stringify(summary, null, 2)}\n`);
-    return statusOf(outcome);
-  }
+  const summary = {
+    outcome,
+    held: isHeld(outcome),
+    virtualSeconds,
+    wallSeconds: result.wallMs / 1000,
+    log: shown(logFile),
+    records: records.length,
+    diagnostics: result.lines.filter((line) => line.startsWith('! ')).map((line) => mapStack(line.slice(2))),
+    command: shellText(result.command),
+    timers: reports.map(({ latencySamples: _, ...report }) => report),
+  };
+  const ended = { name: module.name, outcome, summary };
+  if (flags.json) return ended;
 
   if (reports.length > 0) {
     say(`\n${paint('bold', 'Intervals from interrupt to interrupt, and latency from the stub to the handler in TypeScript')}`);
@@ -160,7 +233,7 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
     if (result.lines.length === 0 && result.serial.trim() !== '') say(`COM1 said:\n${result.serial.trimEnd()}`);
     say(`command: ${shellText(result.command)}`);
   }
-  return statusOf(outcome);
+  return ended;
 }
 
 function openLog(path: string): number {

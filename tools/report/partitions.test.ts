@@ -2,7 +2,17 @@ import { describe, expect, it } from 'vitest';
 import { EVENTS, type TraceRecord } from '../../kernel/trace/events.ts';
 import type { EventDefinition } from '../../kernel/trace/event.ts';
 import { formatLine, parseLine } from '../../kernel/trace/text.ts';
-import { exitLines, healthTable, partitionReport, partitionTable, slotReports, slotTable } from './partitions.ts';
+import {
+  consoleLines,
+  costLines,
+  exitLines,
+  healthTable,
+  outputTable,
+  partitionReport,
+  partitionTable,
+  slotReports,
+  slotTable,
+} from './partitions.ts';
 
 /** As a log has it: through the grammar and back. */
 function record(event: EventDefinition, at: bigint, ...values: readonly unknown[]): TraceRecord {
@@ -50,6 +60,7 @@ describe('slots', () => {
         partition: 0,
         planned: 3,
         runs: 3,
+        woken: 0,
         period: 10_000_000,
         startErrors: { count: 3, min: 38, max: 45, mean: 41, jitter: 7 },
         ran: { count: 3, min: 3_994_955, max: 3_994_962, mean: 3_994_959, jitter: 7 },
@@ -98,6 +109,30 @@ describe('slots', () => {
     ]);
   });
 
+  it('in which the partition was woken count as run, but say nothing of their start', () => {
+    const base = EPOCH + 30n * MS;
+    const records = [
+      ...RUN,
+      record(EVENTS.slotWoken, base + 4n * MS, 0, 0, 3, base, base + 1_000_000n, base + 3n * MS),
+      record(EVENTS.slotWoken, base + 10n * MS, 1, 1, 3, base + 4n * MS, base + 5n * MS, base + 6n * MS),
+    ];
+    const [a] = slotReports(records);
+    expect(a).toMatchObject({ planned: 4, runs: 4, woken: 1, period: 10_000_000, startErrors: { count: 3, min: 38, max: 45 } });
+    expect(a!.ran).toMatchObject({ count: 4, min: 2_000_000 });
+    const [head, row] = slotTable(records);
+    expect(head).toMatch(/ planned +run +woken +start min /);
+    expect(row).toMatch(/^a +0 +10 ms +4 +4 +1 +38 ns +45 ns +7 ns /);
+    // 11.984877 and 2 ms of 36 ms.
+    expect(partitionTable(records)[1]).toMatch(/^a +64 KiB +4 +0 +13\.98488 ms +38\.8 % /);
+  });
+
+  it('in which a partition was woken every time have no start error', () => {
+    const woken = record(EVENTS.slotWoken, 9n, 0, 0, 0, EPOCH, EPOCH + 10n, EPOCH + 20n);
+    const reports = slotReports([...CREATED, woken]);
+    expect(reports).toMatchObject([{ runs: 1, woken: 1, startErrors: undefined }]);
+    expect(slotTable([...CREATED, woken])[1]).toMatch(/^a +0 +1 +1 +1 +10 ns$/);
+  });
+
   it("are the kernel's worst cases where single runs are not in the log", () => {
     const records = [...CREATED, record(EVENTS.slotWorst, 9n, 1, 1, 2_400, 95n, 41n, 0)];
     expect(slotTable(records)[1]).toMatch(/^b +1 +2400 +2400 +41 ns +95 ns +54 ns +0$/);
@@ -144,6 +179,60 @@ describe('partitions', () => {
   });
 });
 
+describe('writes to traced ports', () => {
+  const write = (after: bigint, port = 0x80) => record(EVENTS.portOutput, EPOCH + after, 0, port, 1, EPOCH + after);
+
+  it('have a row per port: since when, how often, how far from their nominal instants', () => {
+    const [head, row, other, ...rest] = outputTable([
+      ...CREATED,
+      write(101n * MS + 1_800n),
+      write(111n * MS + 5n),
+      write(121n * MS - 3n),
+      // 131 ms is left out.
+      write(141n * MS + 5n),
+      write(151n * MS + 18_000n),
+      write(161n * MS + 6n),
+      write(1n * MS + 7n, 0x81),
+    ]);
+    expect(head).toMatch(/^partition +port +writes +first due +period +error, least +median +most +within 1 us$/);
+    expect(row).toMatch(/^a +80h +6 +101 ms +10 ms +-3 ns +6 ns +18 us +4$/);
+    expect(other).toMatch(/^a +81h +1 +1\.000007 ms$/);
+    expect(rest).toEqual([]);
+  });
+
+  it('have a nominal phase that is not a multiple of the period', () => {
+    expect(outputTable([...CREATED, ...[0n, 1n, 2n, 3n].map((index) => write(3_250_000n + index * 7n * MS + index))])[1]).toMatch(
+      /^a +80h +4 +3\.25 ms +7 ms +0 ns +2 ns +3 ns +4$/,
+    );
+  });
+});
+
+describe('the costs of the kernel', () => {
+  it('are a sentence, in lines of at most 100 columns', () => {
+    expect(costLines([record(EVENTS.systemCosts, 1n, 24_000n, 27_000n, 1_086_372n)])).toEqual([
+      'a slot is left 24 us before the next one, a timer interrupts 27 us early,',
+      'longest stretch 1.086372 ms',
+    ]);
+  });
+});
+
+describe('what a partition writes', () => {
+  const names = new Map([[0, 'a']]);
+  const lines = (text: string, partition = 0): string[] =>
+    consoleLines(record(EVENTS.partitionConsole, 1n, partition, text) as never, names);
+
+  it.each([
+    ['hello\n', ['a: hello']],
+    ['no end', ['a: no end']],
+    ['two\nlines\n', ['a: two', 'a: lines']],
+    ['one empty line behind\n\n', ['a: one empty line behind', 'a: ']],
+    ['a: says it itself\n', ['a: says it itself']],
+    ['abc: no name of its\n', ['a: abc: no name of its']],
+  ])('is lines with its name: %j', (text, expected) => expect(lines(text)).toEqual(expected));
+
+  it('has its number where its name is not known', () => expect(lines('x\n', 7)).toEqual(['#7: x']));
+});
+
 describe('the report', () => {
   it('is nothing for a run without partitions', () => {
     expect(partitionReport([record(EVENTS.log, 1n, 'x')])).toEqual([]);
@@ -176,6 +265,10 @@ describe('the report', () => {
         ),
       ),
       record(EVENTS.slotWorst, 3n, 0, 1, 123_456_789, 987_654_321n, -1n, 123_456_789),
+      record(EVENTS.slotWoken, 3n, 0, 0, 9, EPOCH, 2n ** 60n, 2n ** 61n),
+      record(EVENTS.portOutput, 3n, 0, 0x80, 1, 2n ** 60n),
+      record(EVENTS.portOutput, 3n, 0, 0x80, 1, 2n ** 61n),
+      record(EVENTS.systemCosts, 1n, 123_456_789n, 123_456_789n, 12_345_678_912n),
       record(EVENTS.exitCounts, 2n, 0, 'y'.repeat(200), 2 ** 50),
       record(EVENTS.healthEvent, 12_345_678_912n, 0, 'hypervisor-error', 'switch-plan', 'z'.repeat(300)),
     ];

@@ -28,10 +28,15 @@ export interface SlotReport {
   /** Frames in which the plan was in force, from its first slot in the log to its last. */
   readonly planned: number;
   readonly runs: number;
+  /** Those of the runs in which there was nothing to run at the slot's start: something woke the partition later. */
+  readonly woken: number;
   /** From one nominal start to the next one's, nanoseconds; undefined after one run. */
   readonly period: number | undefined;
-  /** From the nominal start to the first instruction of the guest. Of the kernel's own sums only the bounds are known. */
-  readonly startErrors: Pick<Statistics, 'min' | 'max' | 'jitter'>;
+  /**
+   * From the nominal start to the first instruction of the guest; undefined if it was woken in all runs. Of the kernel's own sums only the
+   * bounds are known.
+   */
+  readonly startErrors: Pick<Statistics, 'min' | 'max' | 'jitter'> | undefined;
   /** From the first entry to the last exit; undefined where single slots are not in the log. */
   readonly ran: Statistics | undefined;
   /** The kernel's count; undefined without it. */
@@ -44,9 +49,16 @@ function planIn(records: readonly TraceRecord[]): (frame: number) => number {
   return (frame) => switches.filter((own) => own.frame <= frame).at(-1)?.plan ?? 0;
 }
 
+/** Slots in which a guest ran, in the order of the log. */
+function slotRuns(records: readonly TraceRecord[]) {
+  const isSlot = (record: TraceRecord): record is RecordOf<'slot.run'> | RecordOf<'slot.woken'> =>
+    record.event === 'slot.run' || record.event === 'slot.woken';
+  return records.filter(isSlot).map(({ event, fields }) => ({ ...fields, isWoken: event === 'slot.woken' }));
+}
+
 export function slotReports(records: readonly TraceRecord[]): SlotReport[] {
   const planOf = planIn(records);
-  const runs = of(records, 'slot.run').map(({ fields }) => ({ ...fields, plan: planOf(fields.frame) }));
+  const runs = slotRuns(records).map((run) => ({ ...run, plan: planOf(run.frame) }));
   const worst = of(records, 'slot.worst').map(({ fields }) => fields);
   if (runs.length === 0) return worst.map(reportOfWorst);
 
@@ -73,8 +85,9 @@ export function slotReports(records: readonly TraceRecord[]): SlotReport[] {
         partition: first.partition,
         planned: frames.get(first.plan)!.size,
         runs: group.length,
+        woken: group.filter(({ isWoken }) => isWoken).length,
         period: frameCount > 0 && group.length > 1 ? Number(last.nominal - first.nominal) / frameCount : undefined,
-        startErrors: statistics(group.map(({ entered, nominal }) => Number(entered - nominal)))!,
+        startErrors: statistics(group.filter(({ isWoken }) => !isWoken).map(({ entered, nominal }) => Number(entered - nominal))),
         ran: statistics(group.map(({ left, entered }) => Number(left - entered))),
         // The kernel's count has no plan in it: it is nobody's where two plans share the slot's number and its partition.
         overruns: isShared(first) ? undefined : own?.overruns,
@@ -87,7 +100,7 @@ function reportOfWorst(fields: RecordOf<'slot.worst'>['fields']): SlotReport {
   const [min, max] = [Number(fields['start-error-min']), Number(fields['start-error-max'])];
   const { slot, partition, runs, overruns } = fields;
   const startErrors = { min, max, jitter: max - min };
-  return { plan: 0, slot, partition, planned: runs, runs, period: undefined, startErrors, ran: undefined, overruns };
+  return { plan: 0, slot, partition, planned: runs, runs, woken: 0, period: undefined, startErrors, ran: undefined, overruns };
 }
 
 /** Shortens the end of what is too long for its column. */
@@ -111,10 +124,25 @@ export function slotTable(records: readonly TraceRecord[]): string[] {
   const name = nameOf(records);
   const planNames = new Map(of(records, 'plan.switched').map(({ fields }) => [fields.plan, fields.name]));
   const hasPlans = reports.some(({ plan }) => plan !== reports[0]!.plan);
+  const hasWoken = reports.some(({ woken }) => woken > 0);
+  const wakes = (text: string): string[] => (hasWoken ? [text] : []);
   return fitted((layout) => {
     const show = (value: number | undefined): string => (value === undefined ? '' : showNanos(Math.round(value), layout.digits));
     return [
-      ['partition', ...(hasPlans ? ['plan'] : []), 'slot', 'every', 'planned', 'run', 'start min', 'max', 'jitter', 'ran', 'overruns'],
+      [
+        'partition',
+        ...(hasPlans ? ['plan'] : []),
+        'slot',
+        'every',
+        'planned',
+        'run',
+        ...wakes('woken'),
+        'start min',
+        'max',
+        'jitter',
+        'ran',
+        'overruns',
+      ],
       ...reports.map((report) => [
         cut(name(report.partition), layout.name),
         ...(hasPlans ? [cut(planNames.get(report.plan) ?? `#${report.plan}`, layout.name)] : []),
@@ -122,9 +150,10 @@ export function slotTable(records: readonly TraceRecord[]): string[] {
         show(report.period),
         String(report.planned),
         String(report.runs),
-        show(report.startErrors.min),
-        show(report.startErrors.max),
-        show(report.startErrors.jitter),
+        ...wakes(String(report.woken)),
+        show(report.startErrors?.min),
+        show(report.startErrors?.max),
+        show(report.startErrors?.jitter),
         show(report.ran?.mean),
         report.overruns === undefined ? '' : String(report.overruns),
       ]),
@@ -136,7 +165,7 @@ export function slotTable(records: readonly TraceRecord[]): string[] {
 export function partitionTable(records: readonly TraceRecord[]): string[] {
   const created = of(records, 'partition.created').map(({ fields }) => fields);
   if (created.length === 0) return [];
-  const runs = of(records, 'slot.run').map(({ fields }) => fields);
+  const runs = slotRuns(records);
   const epoch = of(records, 'system.started')[0]?.fields.epoch ?? runs[0]?.nominal ?? 0n;
   const end = runs.reduce((latest, { left }) => (left > latest ? left : latest), epoch);
   const elapsed = Number(end - epoch);
@@ -221,14 +250,98 @@ export function healthTable(records: readonly TraceRecord[]): string[] {
   return table.map((line, index) => cut(`${line.padEnd(width)}  ${details[index]!.replaceAll(/\s+/g, ' ')}`, COLUMNS).trimEnd());
 }
 
+/** Programs put signals out at whole microseconds. */
+const GRID = 1_000;
+const toGrid = (nanos: number): number => Math.round(nanos / GRID) * GRID;
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
+}
+
+/**
+ * The instants that a periodic signal was to have, which the log does not have: from the first write on, the median period and the median offset,
+ * each to the whole microsecond. For any other signal each write is nominal.
+ * @param instants ns since the epoch
+ */
+function nominalInstants(instants: readonly number[]): { readonly period: number | undefined; readonly nominal: readonly number[] } {
+  const period = toGrid(median(instants.slice(1).map((instant, index) => instant - instants[index]!)));
+  if (!(period > 0)) return { period: undefined, nominal: instants };
+  const first = instants[0]!;
+  const steps = instants.map((instant) => Math.round((instant - first) / period) * period);
+  const start = toGrid(median(instants.map((instant, index) => instant - steps[index]!)));
+  return { period, nominal: steps.map((step) => start + step) };
+}
+
+/** One row per port whose writes are traced: since when, how often, and how far the writes are from their nominal instants. */
+export function outputTable(records: readonly TraceRecord[]): string[] {
+  const name = nameOf(records);
+  const epoch = of(records, 'system.started')[0]?.fields.epoch ?? 0n;
+  const groups = new Map<string, { readonly partition: number; readonly port: number; readonly instants: number[] }>();
+  for (const { fields } of of(records, 'port.output')) {
+    const { partition, port, written } = fields;
+    const key = `${partition} ${port}`;
+    const group = groups.get(key) ?? { partition, port, instants: [] };
+    group.instants.push(Number(written - epoch));
+    groups.set(key, group);
+  }
+  if (groups.size === 0) return [];
+  return fitted((layout) => {
+    const show = (value: number): string => showNanos(value, layout.digits);
+    return [
+      ['partition', 'port', 'writes', 'first due', 'period', 'error, least', 'median', 'most', 'within 1 us'],
+      ...[...groups.values()].map(({ partition, port, instants }) => {
+        const { period, nominal } = nominalInstants(instants);
+        const errors = instants.map((instant, index) => instant - nominal[index]!);
+        return [
+          cut(name(partition), layout.name),
+          `${port.toString(16)}h`,
+          String(instants.length),
+          show(nominal[0]!),
+          ...(period === undefined
+            ? ['', '', '', '', '']
+            : [
+                show(period),
+                show(Math.min(...errors)),
+                show(median(errors)),
+                show(Math.max(...errors)),
+                String(errors.filter((error) => Math.abs(error) <= GRID).length),
+              ]),
+        ];
+      }),
+    ];
+  });
+}
+
+/** What the kernel itself took. */
+export function costLines(records: readonly TraceRecord[]): string[] {
+  return of(records, 'system.costs').flatMap(({ fields }) => {
+    const show = (value: bigint): string => showNanos(Number(value));
+    const left = `a slot is left ${show(fields['switch-lead'])} before the next one`;
+    const early = `a timer interrupts ${show(fields['timer-lead'])} early`;
+    return wrapped([left, early, `longest stretch ${show(fields['longest-stretch'])}`], COLUMNS);
+  });
+}
+
 /** All of it, each table under its heading; nothing for a run without partitions. */
 export function partitionReport(records: readonly TraceRecord[]): string[] {
   const started = of(records, 'system.started')[0];
   const parts: [string, string[]][] = [
     [started ? `Partitions of ${started.fields.name}` : 'Partitions', partitionTable(records)],
     ['Slots: starts from the nominal instant to the first instruction of the guest', slotTable(records)],
+    ['Outputs: writes to traced ports, from the nominal instant', outputTable(records)],
     ['Exits by reason', exitLines(records)],
     ['Health', healthTable(records)],
+    ['The kernel between two runs of guests', costLines(records)],
   ];
   return parts.flatMap(([heading, lines]) => (lines.length > 0 ? ['', heading, ...lines] : []));
+}
+
+/**
+ * What a partition writes, for people: each of its lines with its name before it, unless the program itself puts it there.
+ * @param names of the partitions, by index
+ */
+export function consoleLines({ fields }: RecordOf<'partition.console'>, names: ReadonlyMap<number, string>): string[] {
+  const name = names.get(fields.partition) ?? `#${fields.partition}`;
+  const lines = fields.text.replace(/\n$/, '').split('\n');
+  return lines.map((line) => (line.startsWith(`${name}: `) ? line : `${name}: ${line}`));
 }

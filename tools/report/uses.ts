@@ -46,11 +46,9 @@ export function skippedLines(records: readonly TraceRecord[]): string[] {
   return fieldsOf(records, 'use.skipped').map(({ use, source, reason }) => `no ${NAMES[use]} of ${source}: ${reason}`);
 }
 
-const TO_COME = 'to come with partitions: a watchdog over tasks, waking partitions at preset times';
-
 /** All of it under one heading; nothing if there was nothing. */
 export function usesReport(records: readonly TraceRecord[]): string[] {
   const parts = [intervalTable(records), outputTable(records), absoluteLines(records), skippedLines(records)];
   const lines = parts.filter((part) => part.length > 0).flatMap((part) => [...part, '']);
-  return lines.length === 0 ? [] : ['', 'The five uses of time', ...lines, TO_COME];
+  return lines.length === 0 ? [] : ['', 'Uses of time', ...lines.slice(0, -1)];
 }
