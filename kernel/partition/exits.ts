@@ -167,8 +167,9 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     partition.skip(0xf4, 1);
     if ((vcpu.vmcb32[FLAGS]! & IF) === 0) {
       // Nothing that this machine has would end it.
+      const { resets } = partition;
       health.raise(partition, 'shutdown', BigInt.asUintN(64, vcpu.vmcb[RIP]!), 'HLT with interrupts off');
-      if (partition.state === PARTITION_STATE.READY) partition.state = PARTITION_STATE.IDLE;
+      if (partition.state === PARTITION_STATE.READY && partition.resets === resets) partition.state = PARTITION_STATE.IDLE;
     } else if (!interrupts.isDeliverable()) partition.state = PARTITION_STATE.IDLE;
     return AFTER.REPLAN;
   });

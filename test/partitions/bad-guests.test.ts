@@ -156,6 +156,12 @@ describe('a guest that', () => {
     expect(statesOf(run, BAD)).toEqual(['halted: shutdown: HLT with interrupts off']);
   });
 
+  it('halts with interrupts off, and is reset each time: begins anew each time', async () => {
+    const run = await runBeside('halt-reset', { file: 'halt-interrupts-off.S', health: "{ shutdown: 'warm-reset' }" });
+    expect(exitsOf(run, BAD)['hlt']).toBeGreaterThan(20);
+    expect(new Set(healthOf(run, BAD))).toEqual(new Set(['shutdown -> warm-reset: HLT with interrupts off']));
+  });
+
   it.each([20260101, 4711])(
     'accesses MSRs and ports at random, 120,000 times, seed %d',
     async (seed) => {

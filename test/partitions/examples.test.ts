@@ -63,8 +63,8 @@ describe('the example', () => {
       expect(missed).toBe(0n);
       if (index > 0) expect(due - exec[index - 1]!.due).toBe(10n * MS);
       expect(now).toBeGreaterThanOrEqual(due);
-      // Taken when the program idles: after a stretch of its work.
-      expect(now - due).toBeLessThan(3n * MS + REACTION);
+      // Taken when the program idles: after a stretch of its work, and another one if HW expires too.
+      expect(now - due).toBeLessThan(6n * MS + REACTION);
     });
 
     expect(hw.length).toBeGreaterThan(10);
@@ -76,7 +76,8 @@ describe('the example', () => {
       // Not before it is due; at once within the slot, else at the start of the next one.
       const expected = isOutside ? due - phase + 50n * MS : due;
       expect(now).toBeGreaterThanOrEqual(expected);
-      expect(now - expected).toBeLessThan(3n * MS + REACTION);
+      // Taken when the program idles: it may just have begun to work, and to work again for one that came meanwhile.
+      expect(now - expected).toBeLessThan(6n * MS + REACTION);
     });
     // In the half of each frame in which the other one runs two or three fall due: all but the last of them are counted.
     const missed = hw.map((each) => each.missed);
