@@ -235,6 +235,29 @@ describe('a guest that', () => {
     });
   });
 
+  it('hides what it does behind prefixes', async () => {
+    const run = await runBeside('prefixes', { file: 'prefixes.S', frames: 60 });
+    const { cpuid = 0, hypercall = 0 } = exitsOf(run, BAD);
+    expect(cpuid).toBeGreaterThan(60 * 5);
+    expect(Math.abs(cpuid - hypercall)).toBeLessThanOrEqual(1);
+    expect(statesOf(run, BAD)).toEqual([]);
+  });
+
+  it.each(['log', 'propagate', 'ignore'])('faults over and over, with a rule for it: %s', async (action) => {
+    const run = await runBeside(`faults-${action}`, { file: 'faults.c', health: `{ fault: { 6: '${action}' } }`, frames: 60 });
+    expect(exitsOf(run, BAD)['exception-6']).toBeGreaterThan(60 * 10);
+    const events = healthOf(run, BAD);
+    expect(events).toHaveLength(action === 'ignore' ? 0 : 16);
+    for (const event of events) expect(event).toMatch(new RegExp(`^fault -> ${action}: exception 6, error code 0x0, rip 0x8`));
+    expect(statesOf(run, BAD)).toEqual([]);
+  });
+
+  it('faults once, with a rule that resets it: from the start each time', async () => {
+    const run = await runBeside('fault-reset', { file: 'faults.c', health: "{ fault: { 6: 'cold-reset' } }", frames: 24 });
+    expect(exitsOf(run, BAD)['exception-6']).toBeGreaterThan(20);
+    expect(statesOf(run, BAD).length).toBe(exitsOf(run, BAD)['exception-6']);
+  });
+
   it('passes bad numbers, arguments and pointers to hypercalls: an error each, and nothing else', async () => {
     const calls = 2_000;
     const run = await runBeside('bad-hypercalls', {
