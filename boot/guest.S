@@ -11,8 +11,9 @@
  * void guest_run(struct guest *guest): enters at GUEST_NOT_BEFORE (or at once, if that has passed) and returns after the #VMEXIT.
  *
  * Interrupts are open while it waits: one that comes then is stamped by its stub and stays for TypeScript, and the entry is not
- * moved by more than the stub's instructions. What comes after the CLGI ends the guest's run with INTR at once. No STI right
- * before VMRUN: QEMU leaks its shadow into the guest.
+ * moved by more than the stub's instructions. If no timer is armed at the entry, that one may have been what was to end the guest's run, so
+ * the guest is not entered, and it looks like an INTR. What comes after the CLGI ends the guest's run with INTR at once. No
+ * STI right before VMRUN: QEMU leaks its shadow into the guest.
  */
     .global guest_run
 guest_run:
@@ -48,7 +49,6 @@ guest_run:
     movq GUEST_RBX(%rdi), %rbx
     movq GUEST_RBP(%rdi), %rbp
     movq GUEST_RSI(%rdi), %rsi
-    movq GUEST_R9(%rdi), %r9
     movq GUEST_R10(%rdi), %r10
     movq GUEST_R11(%rdi), %r11
     movq GUEST_R12(%rdi), %r12
@@ -57,6 +57,7 @@ guest_run:
     movq GUEST_R15(%rdi), %r15
 
     movq GUEST_NOT_BEFORE(%rdi), %r8
+    movl %gs:CPU_TAKEN_COUNT, %r9d
     sti
 1:  rdtsc
     shlq $32, %rdx
@@ -68,7 +69,7 @@ guest_run:
     /* A timer that is to run from the entry on: one store starts it, and another before it ends what it interrupted for the last time. */
     movq GUEST_TIMER_ADDRESS(%rdi), %rcx
     testq %rcx, %rcx
-    jz 2f
+    jz 4f
     movq GUEST_END_ADDRESS(%rdi), %rax
     movl $0, (%rax)
     movl GUEST_TIMER_VALUE(%rdi), %eax
@@ -79,6 +80,7 @@ guest_run:
     movq GUEST_RCX(%rdi), %rcx
     movq GUEST_RDX(%rdi), %rdx
     movq GUEST_R8(%rdi), %r8
+    movq GUEST_R9(%rdi), %r9
     movq GUEST_RDI(%rdi), %rdi
     vmrun %rax
 
@@ -92,6 +94,8 @@ guest_run:
     movq GUEST_VMCB(%rdi), %rax
     movq VMCB_RAX(%rax), %rcx
     movq %rcx, GUEST_RAX(%rdi)
+    /* A flush that was asked for is done; the CPU leaves the request standing. */
+    movb $0, VMCB_TLB_CONTROL(%rax)
     vmsave %rax
     movq GUEST_HOST_VMCB(%rdi), %rax
     vmload %rax
@@ -108,7 +112,7 @@ guest_run:
     movq %r13, GUEST_R13(%rdi)
     movq %r14, GUEST_R14(%rdi)
     movq %r15, GUEST_R15(%rdi)
-    fxsave64 GUEST_FX(%rdi)
+3:  fxsave64 GUEST_FX(%rdi)
     fxrstor64 GUEST_HOST_FX(%rdi)
     movq %dr0, %rax
     movq %rax, GUEST_DR0(%rdi)
@@ -130,5 +134,15 @@ guest_run:
     popq %rbp
     popq %rbx
     ret
+
+    /* Nothing to arm: enter, unless something was taken. The guest's registers are all as they were. */
+4:  cmpl %gs:CPU_TAKEN_COUNT, %r9d
+    je 2b
+    movq GUEST_ENTERED(%rdi), %rax
+    movq %rax, GUEST_LEFT(%rdi)
+    movq GUEST_VMCB(%rdi), %rax
+    movq $VMEXIT_INTR, VMCB_EXITCODE(%rax)
+    popq %rax
+    jmp 3b
 
     .section .note.GNU-stack, "", @progbits

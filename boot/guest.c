@@ -35,7 +35,8 @@ static bool is_free_page(const struct boot_info *boot, uint64_t address)
 {
     for (unsigned i = 0; i < boot->range_count; i++) {
         const struct memory_range *range = &boot->ranges[i];
-        if (range->kind == MEMORY_FREE && address >= range->address && address - range->address <= range->length - PAGE_SIZE)
+        if (range->kind == MEMORY_FREE && range->length >= PAGE_SIZE && address >= range->address &&
+            address - range->address <= range->length - PAGE_SIZE)
             return address % PAGE_SIZE == 0;
     }
     return false;

@@ -38,6 +38,8 @@
 #define GUEST_END_ADDRESS 0xF0
 #define GUEST_FX 0x200
 #define GUEST_HOST_FX 0x400
-/* AMD64 Architecture Programmer's Manual vol. 2, "Layout of VMCB": the two fields that the world switch itself touches. */
+/* AMD64 Architecture Programmer's Manual vol. 2, "Layout of VMCB", "SVM Intercept Codes": what the world switch itself touches. */
+#define VMCB_TLB_CONTROL 0x05C
 #define VMCB_EXITCODE 0x070
 #define VMCB_RAX 0x5F8
+#define VMEXIT_INTR 0x60

@@ -2,8 +2,18 @@
  * What a guest was stopped for, one small handler each (AMD64 Architecture Programmer's Manual volume 2, "SVM Intercept Codes"). A guest's
  * mistake is a value here: counted, told to the health monitor, harmless to others.
  */
-import { CR4, RFLAGS } from '../regs/paging.ts';
-import { EFER, EVENT, EXIT_CODE, IOIO_INFO, MSR_INFO_WRITE, NPF_INFO, VMCB } from '../regs/vmcb.ts';
+import { CR4, PAGING_CR4, RFLAGS } from '../regs/paging.ts';
+import {
+  EFER,
+  EVENT,
+  EXIT_CODE,
+  IOIO_INFO,
+  MSR_INFO_WRITE,
+  NPF_INFO,
+  SEGMENT_ATTRIBUTES,
+  TLB_CONTROL_FLUSH_ALL,
+  VMCB,
+} from '../regs/vmcb.ts';
 import { EVENTS } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
 import { AREA } from '../vm/guest-area.ts';
@@ -11,6 +21,7 @@ import { countPrefixes, isCode64, LENGTH_MAX } from '../vm/instruction-length.ts
 import { PARTITION_STATE } from './abi.ts';
 import type { HealthMonitor } from './health-monitor.ts';
 import type { Partition } from './partition.ts';
+import type { HealthAction } from './system.ts';
 
 /** Enter again as it is, or look first: state, timers or interrupts may have changed. */
 export const AFTER = { RESUME: 0, REPLAN: 1 } as const;
@@ -38,11 +49,17 @@ const VECTOR_UD = 6;
 const VECTOR_GP = 13;
 const VECTOR_PF = 14;
 const VECTOR_BP = 3;
+const VECTOR_OF = 4;
+const OPCODE_INT3 = 0xcc;
+const OPCODE_INTO = 0xce;
 
 const RIP = VMCB.RIP >> 3;
 const SHADOW = VMCB.INTERRUPT_SHADOW >> 2;
 const FLAGS = VMCB.RFLAGS >> 2;
 const IF = Number(RFLAGS.IF);
+const DF = Number(RFLAGS.DF);
+/** Prefix. */
+const ADDRESS_SIZE = 0x67;
 
 /** The guest goes on behind an instruction of this length, which was done for it. */
 function advance({ vcpu }: Partition, length: number): void {
@@ -52,6 +69,8 @@ function advance({ vcpu }: Partition, length: number): void {
 
 /** Of the table's index: exit codes that are told apart by their low byte, of which no two are intercepted. */
 export const exitIndex = (code: number): number => code & 0xff;
+
+const EXCEPTIONS = Array.from({ length: 32 }, (_, vector) => EXIT_CODE.EXCEPTION + vector);
 
 const NAMES: Readonly<Record<number, string>> = {
   [exitIndex(EXIT_CODE.INTR)]: 'interrupt',
@@ -73,6 +92,11 @@ export const exitName = (index: number): string =>
   (index >= EXIT_CODE.EXCEPTION && index < EXIT_CODE.EXCEPTION + 32
     ? `exception-${index - EXIT_CODE.EXCEPTION}`
     : `0x${index.toString(16)}`);
+
+/** Of all that are counted: those that guests leave for. */
+export const EXIT_INDICES: readonly number[] = [
+  ...new Set([...Object.values(EXIT_CODE).map(exitIndex), ...Object.keys(NAMES).map(Number), ...EXCEPTIONS]),
+];
 
 /** General registers by their number in an instruction; RSP and RAX are elsewhere. */
 const REGISTERS = [
@@ -119,7 +143,13 @@ function writableCr4({ cpuid }: Partition): bigint {
   return writable;
 }
 
+const isReset = (action: HealthAction): boolean => action === 'cold-reset' || action === 'warm-reset';
+/** Whether the health monitor has left it as it was. */
+const runsOn = ({ state, loading }: Partition): boolean => state === PARTITION_STATE.READY && loading === undefined;
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
+/** What a register holds after a write of so many bits: 32 of them clear the upper half, 16 leave the rest. */
+const narrowed = (old: bigint, value: bigint, width: number): bigint =>
+  width === 16 ? (old & ~0xffffn) | (value & 0xffffn) : width === 32 ? value & 0xffff_ffffn : BigInt.asIntN(64, value);
 const low32 = (value: bigint): number => Number(BigInt.asUintN(32, value));
 
 export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[] {
@@ -129,8 +159,9 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     handlers[exitIndex(code)] = handler;
   };
 
+  /** @param isEnd whether the guest would leave for the same again if it were entered: then it is halted, unless something is done about it anyway */
   const unexpected =
-    (what: string): ExitHandler =>
+    (what: string, isEnd: boolean): ExitHandler =>
     (partition) => {
       const rip = partition.vcpu.vmcb[RIP]!;
       health.raise(
@@ -139,13 +170,20 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
         BigInt(partition.vcpu.vmcb32[VMCB.EXITCODE >> 2]!),
         `${what}, rip ${hex(BigInt.asUintN(64, rip))}`,
       );
+      if (isEnd && runsOn(partition)) parts.halt(partition, what);
       return AFTER.REPLAN;
     };
 
+  /** What the VMCB holds now is not defined: without a reset there is nothing to go on with. */
+  function shutDown(partition: Partition): number {
+    const action = health.raise(partition, 'shutdown', 0n, 'the guest shut down: a triple fault, most likely');
+    if (!isReset(action)) parts.halt(partition, 'it shut down');
+    return AFTER.REPLAN;
+  }
+
   /** Raises an exception in the guest, as the CPU would. */
   function fault(partition: Partition, vector: number, errorCode?: number): number {
-    partition.interrupts.injectException(vector, errorCode);
-    return AFTER.REPLAN;
+    return partition.interrupts.injectException(vector, errorCode) ? AFTER.REPLAN : shutDown(partition);
   }
 
   on(EXIT_CODE.VMMCALL, parts.onHypercall);
@@ -166,10 +204,12 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     const { interrupts, vcpu } = partition;
     partition.skip(0xf4, 1);
     if ((vcpu.vmcb32[FLAGS]! & IF) === 0) {
-      // Nothing that this machine has would end it.
-      const { resets } = partition;
       health.raise(partition, 'shutdown', BigInt.asUintN(64, vcpu.vmcb[RIP]!), 'HLT with interrupts off');
-      if (partition.state === PARTITION_STATE.READY && partition.resets === resets) partition.state = PARTITION_STATE.IDLE;
+      if (runsOn(partition)) {
+        // Nothing that this machine has would end it: no line does either. Its watchdog still may.
+        partition.state = PARTITION_STATE.IDLE;
+        interrupts.enabled = 0;
+      }
     } else if (!interrupts.isDeliverable()) partition.state = PARTITION_STATE.IDLE;
     return AFTER.REPLAN;
   });
@@ -191,6 +231,21 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     return AFTER.RESUME;
   });
 
+  /** INS and OUTS of nothing: the registers are as after all of it. Memory stays as it is, also where INS would have put ones. */
+  function moveString({ vcpu, memory }: Partition, isIn: boolean, isRepeated: boolean, bytes: number): void {
+    const { area, vmcb32 } = vcpu;
+    const is64 = isCode64(vcpu);
+    const code = memory.instructionBytes(LENGTH_MAX);
+    const isOther = code.slice(0, countPrefixes(code, is64)).includes(ADDRESS_SIZE);
+    const is32 = ((vmcb32[VMCB.CS >> 2]! >>> 16) & SEGMENT_ATTRIBUTES.DEFAULT_32) !== 0;
+    const width = is64 ? (isOther ? 32 : 64) : is32 !== isOther ? 32 : 16;
+    const count = isRepeated ? BigInt.asUintN(width, area[AREA.RCX]!) : 1n;
+    const index = isIn ? AREA.RDI : AREA.RSI;
+    const distance = count * BigInt(bytes) * ((vmcb32[FLAGS]! & DF) !== 0 ? -1n : 1n);
+    area[index] = narrowed(area[index]!, area[index]! + distance, width);
+    if (isRepeated) area[AREA.RCX] = narrowed(area[AREA.RCX]!, 0n, width);
+  }
+
   on(EXIT_CODE.IOIO, (partition) => {
     const { area, vmcb, vmcb32 } = partition.vcpu;
     const info = vmcb32[VMCB.EXITINFO1 >> 2]!;
@@ -198,12 +253,13 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     const bytes = (info & IOIO_INFO.SIZE_8) !== 0 ? 1 : (info & IOIO_INFO.SIZE_16) !== 0 ? 2 : 4;
     const isIn = (info & IOIO_INFO.IN) !== 0;
     const isString = (info & IOIO_INFO.STRING) !== 0;
-    const grant = isString
-      ? undefined
-      : partition.description.ioPorts.find(({ first, count, isTraced }) => isTraced && port >= first && port + bytes <= first + count);
+    const grant = partition.description.ioPorts.find(
+      ({ first, count, isTraced }) => isTraced && port >= first && port + bytes <= first + count,
+    );
     // IOIO is the one exit of QEMU's that tells the next instruction.
     const next = vmcb[VMCB.EXITINFO2 >> 3]!;
-    if (isIn && !isString) {
+    if (isString) moveString(partition, isIn, (info & IOIO_INFO.REP) !== 0, bytes);
+    else if (isIn) {
       const value = grant ? ports.read(port, bytes) : 0xffff_ffff;
       // 32-bit results clear the upper half, narrower ones leave the rest.
       const old = area[AREA.RAX]!;
@@ -216,11 +272,10 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     }
     vmcb[RIP] = next;
     vmcb32[SHADOW] = 0;
-    if (grant) return AFTER.RESUME;
+    if (grant && !isString) return AFTER.RESUME;
     partition.unclaimedAccesses++;
-    const text = health.wantsText(partition, 'port-misuse')
-      ? `${isIn ? 'IN' : 'OUT'} of ${bytes} at port ${hex(port)}, which it was not given`
-      : '';
+    const reason = grant ? 'which is traced: strings are not modelled' : 'which it was not given';
+    const text = health.wantsText(partition, 'port-misuse') ? `${isIn ? 'IN' : 'OUT'} of ${bytes} at port ${hex(port)}, ${reason}` : '';
     health.raise(partition, 'port-misuse', BigInt(port), text);
     return AFTER.REPLAN;
   });
@@ -240,25 +295,18 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     return fault(partition, VECTOR_PF, info & (NPF_INFO.WRITE | NPF_INFO.USER | NPF_INFO.FETCH));
   });
 
-  on(EXIT_CODE.SHUTDOWN, (partition) => {
-    const action = health.raise(partition, 'shutdown', 0n, 'the guest shut down: a triple fault, most likely');
-    // What the VMCB holds now is not defined: without a reset there is nothing to go on with.
-    if (action !== 'cold-reset' && action !== 'warm-reset') parts.halt(partition, 'it shut down');
-    return AFTER.REPLAN;
-  });
+  on(EXIT_CODE.SHUTDOWN, shutDown);
 
   for (let vector = 0; vector < 32; vector++)
     on(EXIT_CODE.EXCEPTION + vector, (partition) => {
       const { vmcb, vmcb32 } = partition.vcpu;
       const errorCode = vmcb32[VMCB.EXITINFO1 >> 2]!;
       const rip = hex(BigInt.asUintN(64, vmcb[RIP]!));
-      const action = health.raise(
-        partition,
-        'fault',
-        BigInt(vector),
-        `exception ${vector}, error code ${hex(errorCode >>> 0)}, rip ${rip}`,
-      );
-      if (action !== 'propagate' && action !== 'log' && action !== 'ignore') return AFTER.REPLAN;
+      health.raise(partition, 'fault', BigInt(vector), `exception ${vector}, error code ${hex(errorCode >>> 0)}, rip ${rip}`);
+      if (!runsOn(partition)) return AFTER.REPLAN;
+      // Traps, of which the CPU leaves the guest at the instruction: it is to come back behind it.
+      if (vector === VECTOR_BP) partition.skip(OPCODE_INT3, 1);
+      else if (vector === VECTOR_OF) partition.skip(OPCODE_INTO, 1);
       if (vector === VECTOR_PF) vmcb[VMCB.CR2 >> 3] = vmcb[VMCB.EXITINFO2 >> 3]!;
       return fault(partition, vector, HAS_ERROR_CODE.has(vector) ? errorCode : undefined);
     });
@@ -267,11 +315,11 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     const { vmcb, vmcb32 } = partition.vcpu;
     const bytes = partition.memory.instructionBytes(LENGTH_MAX);
     const prefixes = countPrefixes(bytes, isCode64(partition.vcpu));
-    const isShort = bytes[prefixes] === 0xcc;
+    const isShort = bytes[prefixes] === OPCODE_INT3;
     const vector = isShort ? VECTOR_BP : (bytes[prefixes + 1] ?? 0);
     if (vector === VECTOR_BP) {
-      const action = health.raise(partition, 'fault', BigInt(VECTOR_BP), `exception 3, rip ${hex(BigInt.asUintN(64, vmcb[RIP]!))}`);
-      if (action !== 'propagate' && action !== 'log' && action !== 'ignore') return AFTER.REPLAN;
+      health.raise(partition, 'fault', BigInt(VECTOR_BP), `exception 3, rip ${hex(BigInt.asUintN(64, vmcb[RIP]!))}`);
+      if (!runsOn(partition)) return AFTER.REPLAN;
     }
     advance(partition, prefixes + (isShort ? 1 : 2));
     vmcb32[VMCB.EVENTINJ >> 2] = EVENT.VALID | EVENT.TYPE_SOFTWARE | vector;
@@ -297,10 +345,12 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
   on(EXIT_CODE.CR_WRITE + 4, (partition) => {
     const moved = movedValue(partition);
     if (!moved) return fault(partition, VECTOR_UD);
-    const { vmcb } = partition.vcpu;
+    const { vmcb, vmcb32 } = partition.vcpu;
     if ((moved.value & ~(cr4Writable[partition.index] ??= writableCr4(partition))) !== 0n) return fault(partition, VECTOR_GP, 0);
-    // "CR4 Register": in long mode PAE stays; VMRUN would refuse such a state.
-    if ((vmcb[VMCB.EFER >> 3]! & EFER.LMA) !== 0n && (moved.value & CR4.PAE) === 0n) return fault(partition, VECTOR_GP, 0);
+    // "Physical-Address Extensions (PAE) Bit": long mode does not go without.
+    if ((moved.value & CR4.PAE) === 0n && (vmcb[VMCB.EFER >> 3]! & EFER.LMA) !== 0n) return fault(partition, VECTOR_GP, 0);
+    // "Implicit Invalidations": guests write CR4 in order to have translations thrown away.
+    if (((moved.value ^ vmcb[VMCB.CR4 >> 3]!) & PAGING_CR4) !== 0n) vmcb32[VMCB.TLB_CONTROL >> 2] = TLB_CONTROL_FLUSH_ALL;
     vmcb[VMCB.CR4 >> 3] = moved.value;
     advance(partition, moved.length);
     return AFTER.RESUME;
@@ -341,18 +391,13 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
       return AFTER.RESUME;
     });
 
-  const onInvalid = unexpected('VMRUN refused its state');
-  on(EXIT_CODE.INVALID, (partition) => {
-    const { resets } = partition;
-    onInvalid(partition);
-    // It would be refused again and again: without a reset there is nothing to go on with.
-    if (partition.state <= PARTITION_STATE.IDLE && partition.resets === resets) parts.halt(partition, 'it can not be entered');
-    return AFTER.REPLAN;
-  });
-  on(EXIT_CODE.TASK_SWITCH, unexpected('a task switch, which is not modelled'));
-  on(EXIT_CODE.SMI, unexpected('SMI'));
-  on(EXIT_CODE.INIT, unexpected('INIT'));
-  for (let index = 0; index < handlers.length; index++) handlers[index] ??= unexpected(`exit code ${hex(index)}`);
+  on(EXIT_CODE.INVALID, unexpected('VMRUN refused its state', true));
+  on(EXIT_CODE.TASK_SWITCH, unexpected('a task switch, which is not modelled', true));
+  // The machine's affair, and over: the guest can go on.
+  on(EXIT_CODE.SMI, unexpected('SMI', false));
+  on(EXIT_CODE.INIT, unexpected('INIT', false));
+  on(EXIT_CODE.NMI, unexpected('NMI', false));
+  for (let index = 0; index < handlers.length; index++) handlers[index] ??= unexpected(`exit code ${hex(index)}`, true);
   return handlers;
 }
 

@@ -23,7 +23,7 @@ import {
   TIMER_PERIOD_MIN,
   TIMERS_MAX,
 } from './abi.ts';
-import { AFTER, exitIndex, type ExitHandler } from './exits.ts';
+import { AFTER, EXIT_INDICES, exitIndex, type ExitHandler } from './exits.ts';
 import type { HealthActions, HealthMonitor } from './health-monitor.ts';
 import type { Partition } from './partition.ts';
 import type { Ports } from './ports.ts';
@@ -213,7 +213,8 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     const view = new DataView(bytes.buffer, bytes.byteOffset + at, STATUS.LENGTH);
     const put = (offset: number, content: bigint): void => view.setBigInt64(offset, content, true);
     let exits = 0;
-    for (const count of partition.exits) exits += count;
+    // By number, and those only that guests leave for: an iterator over all of them takes longer than an exit may.
+    for (let at = 0; at < EXIT_INDICES.length; at++) exits += partition.exits[EXIT_INDICES[at]!]!;
     put(STATUS.STATE, BigInt(partition.state));
     put(STATUS.HW_CLOCK, scheduler.hwClock(partition));
     put(STATUS.EXEC_CLOCK, scheduler.execClock(partition));
@@ -343,9 +344,10 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
       partition.frozenAt = undefined;
       partition.page.setFrozen(false);
     } else if (operation === BigInt(CLOCK_OPERATION.OFFSET)) {
-      if (amount > LAST_INSTANT || amount < -LAST_INSTANT) return ERROR.INVALID;
-      if (partition.frozenAt === undefined) partition.hwOffset += amount;
-      else partition.frozenAt += amount;
+      const sum = amount + (partition.frozenAt ?? partition.hwOffset);
+      if (sum > LAST_INSTANT || sum < -LAST_INSTANT) return ERROR.INVALID;
+      if (partition.frozenAt === undefined) partition.hwOffset = sum;
+      else partition.frozenAt = sum;
     } else return ERROR.INVALID;
     scheduler.refreshClocks(partition);
     after = AFTER.REPLAN;
@@ -368,11 +370,12 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
    * same RIP. RDX counts the entries that are done.
    * @returns whether it is finished
    */
-  function batch(partition: Partition): { readonly isFinished: boolean; readonly status: number } {
+  function batch(partition: Partition, is64: boolean): { readonly isFinished: boolean; readonly status: number } {
     const { area } = partition.vcpu;
-    const address = area[AREA.RDI]!;
-    const count = area[AREA.RSI]!;
-    let done = area[AREA.RDX]!;
+    const mask = is64 ? -1n : 0xffff_ffffn;
+    const address = area[FIRST]! & mask;
+    const count = area[SECOND]! & mask;
+    let done = area[THIRD]! & mask;
     if (count < 0n || count > BigInt(BATCH_MAX) || done < 0n || done > count) return { isFinished: true, status: ERROR.INVALID };
     const at = range(partition, address, count * BigInt(BATCH_ENTRY));
     if (at === undefined) return { isFinished: true, status: ERROR.ADDRESS };
@@ -390,10 +393,12 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
       scratch[FIRST] = view.getBigInt64(8, true);
       scratch[SECOND] = view.getBigInt64(16, true);
       scratch[THIRD] = view.getBigInt64(24, true);
-      const status = handler ? handler(partition, scratch) : ERROR.UNKNOWN;
+      const status = handler ? handler(partition, scratch) : number >>> 16 === ABI_VERSION ? ERROR.UNKNOWN : ERROR.VERSION;
       view.setBigInt64(40, BigInt(status), true);
       view.setBigInt64(48, value, true);
       done++;
+      // It is put back to its beginning: what comes behind is not its own any more.
+      if (partition.loading !== undefined) return { isFinished: false, status: ERROR.OK };
       // It gave the CPU away, or lost it: the rest comes when it runs again.
       if (partition.state !== READY) {
         area[AREA.RDX] = done;
@@ -427,7 +432,7 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     const number = vcpu.area32[AREA.RAX * 2]!;
     let status: number;
     if (number === HYPERCALL.BATCH) {
-      const result = batch(partition);
+      const result = batch(partition, is64);
       if (!result.isFinished) return AFTER.REPLAN;
       status = result.status;
     } else {

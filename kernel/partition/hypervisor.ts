@@ -20,7 +20,7 @@ import { createSkip } from '../vm/instruction-length.ts';
 import { createNestedPaging } from '../vm/nested-paging.ts';
 import { createPages, PAGE, type Pages } from '../vm/pages.ts';
 import { detectSvm, enableSvm, type Svm } from '../vm/svm.ts';
-import { createVcpu, resetVcpu } from '../vm/vcpu.ts';
+import { createVcpu, rememberVcpu, resetVcpu } from '../vm/vcpu.ts';
 import { hertz } from '../time/frequency.ts';
 import { VECTOR } from '../interrupts/vectors.ts';
 import { APIC_BASE, APIC_BASE_MSR } from '../regs/local-apic.ts';
@@ -45,6 +45,8 @@ const IO_MAP_BYTES = 12 * 1024;
 const MSR_MAP_BYTES = 8 * 1024;
 /** Records in the ring beyond which no console output is taken: half of what it holds. */
 const CONSOLE_ROOM = 4096;
+/** From one look at the machine's clock to the next: where that is not the TSC, the slots follow it. */
+const LOOK_INTERVAL_NS = 250_000_000n;
 /** Records in the ring from which on sending them is due. */
 const FLUSH_FROM = 256;
 
@@ -71,7 +73,8 @@ function createMsrMap(pages: Pages): number {
 
 /** @throws RangeError for what the tools should have found: the kernel's own safety rests on it */
 function checkSystem(system: SystemDescription): void {
-  if (system.format !== SYSTEM_FORMAT) throw new RangeError(`${SYSTEM_FILE}: format ${system.format}; this kernel knows ${SYSTEM_FORMAT}`);
+  const format: number = system.format;
+  if (format !== SYSTEM_FORMAT) throw new RangeError(`${SYSTEM_FILE}: format ${format}; this kernel knows ${SYSTEM_FORMAT}`);
   if (system.partitions.length === 0 || system.plans.length === 0) throw new RangeError(`${SYSTEM_FILE}: it has no partition or no plan`);
   for (const { name, majorFrame, slots } of system.plans) {
     let end = 0;
@@ -134,9 +137,8 @@ function createPartition(common: Common, description: PartitionDescription, inde
     return file && new Uint8Array(file);
   });
   // Before the epoch nobody's slots are to be kept.
-  const loading = createLoading(image, memory.bytes, false);
+  const loading = createLoading(image, memory.bytes, false, () => resetVcpu(vcpu, image.entry));
   while (!loading.step());
-  resetVcpu(vcpu, image.entry);
   return {
     index,
     description,
@@ -154,6 +156,7 @@ function createPartition(common: Common, description: PartitionDescription, inde
     }),
     skip: createSkip(vcpu, memory),
     image,
+    restart: rememberVcpu(vcpu),
     state: PARTITION_STATE.READY,
     loading: undefined,
     resets: 0,
@@ -275,6 +278,8 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
   const readAt = time.toInstant(clock.readingTsc());
   const wallOffset = wallClock?.ok ? wallClock.wallClock.at(reading) - readAt : undefined;
   for (const { page } of partitions) page.setWallOffset(wallOffset ?? 0n);
+  const lookInterval = time.toTicks(LOOK_INTERVAL_NS);
+  let lookAt = 0n;
   const scheduler = createScheduler({
     partitions,
     plans: system.plans,
@@ -294,8 +299,15 @@ export function runSystem(machine: Machine, wish: Wish): string[] {
     timerVector: VECTOR.LOCAL_TIMER,
     endTimerInterrupt: createMmio(shims, apicBase, LAPIC.LENGTH).writer32(LAPIC.EOI),
     chores: {
-      isDue: () => trace.pending() > FLUSH_FROM,
-      step: () => trace.flushSome(1),
+      isDue: (now) => now >= lookAt || trace.pending() > FLUSH_FROM,
+      step: () => {
+        const now = rdtsc();
+        if (now < lookAt) trace.flushSome(1);
+        else {
+          lookAt = now + lookInterval;
+          time.follow();
+        }
+      },
     },
   });
   const { calls } = scheduler;

@@ -6,8 +6,8 @@ import type { ProgramDescription } from './system.ts';
 import type { EntryState } from '../vm/vcpu.ts';
 import { PTE } from '../regs/paging.ts';
 
-/** Bytes that one piece moves: about 20 us of a CPU that moves 8 bytes an instruction, and much less on others. */
-const PIECE = 64 * 1024;
+/** Bytes that one piece moves: some microseconds. */
+const PIECE = 16 * 1024;
 
 interface Segment {
   readonly at: number;
@@ -33,6 +33,10 @@ const PT_LOAD = 1;
 const PT_NOTE = 4;
 /** Xen, "x86/HVM direct boot ABI". */
 const XEN_ELFNOTE_PHYS32_ENTRY = 18;
+/** "Xen" and a 0. */
+const XEN_NAME = [0x58, 0x65, 0x6e, 0];
+const NOTE_HEADER = 12;
+const aligned = (size: number): number => Math.ceil(size / 4) * 4;
 const START_INFO_MAGIC = 0x336e_c578;
 const START_INFO_VERSION = 1;
 const E820_RAM = 1;
@@ -63,6 +67,9 @@ export function parseElf(file: Uint8Array, memory: number): Elf {
   const entrySize = view.getUint16(is64 ? 54 : 42, true);
   const count = view.getUint16(is64 ? 56 : 44, true);
   within(table, entrySize * count, 'the table of segments');
+  const least = is64 ? 56 : 32;
+  if (count > 0 && entrySize < least)
+    throw new RangeError(`ELF: entries of ${entrySize} bytes in the table of segments; they have ${least}`);
   const segments: Segment[] = [];
   let pvhEntry: number | undefined;
   let end = 0;
@@ -75,6 +82,8 @@ export function parseElf(file: Uint8Array, memory: number): Elf {
     const memorySize = word(at + (is64 ? 40 : 20));
     if (kind === PT_LOAD) {
       within(offset, fileSize, `segment ${index}`);
+      if (fileSize > memorySize)
+        throw new RangeError(`ELF: segment ${index} has ${fileSize} bytes in the file for ${memorySize} in memory`);
       if (address + memorySize > memory)
         throw new RangeError(
           `ELF: segment ${index} ends at 0x${(address + memorySize).toString(16)}, beyond the partition's ${memory} bytes`,
@@ -83,11 +92,16 @@ export function parseElf(file: Uint8Array, memory: number): Elf {
       end = Math.max(end, address + memorySize);
     } else if (kind === PT_NOTE) {
       within(offset, fileSize, 'a note');
-      for (let note = offset; note + 12 <= offset + fileSize;) {
-        const nameSize = (view.getUint32(note, true) + 3) & ~3;
+      for (let note = offset; note + NOTE_HEADER <= offset + fileSize;) {
+        const nameSize = view.getUint32(note, true);
         const size = view.getUint32(note + 4, true);
-        if (view.getUint32(note + 8, true) === XEN_ELFNOTE_PHYS32_ENTRY && size >= 4) pvhEntry = view.getUint32(note + 12 + nameSize, true);
-        note += 12 + nameSize + ((size + 3) & ~3);
+        const name = note + NOTE_HEADER;
+        const content = name + aligned(nameSize);
+        within(content, size, 'a note');
+        // Types are their owner's: another's 18 is something else.
+        const isXen = nameSize === XEN_NAME.length && XEN_NAME.every((byte, at) => file[name + at] === byte);
+        if (isXen && view.getUint32(note + 8, true) === XEN_ELFNOTE_PHYS32_ENTRY && size >= 4) pvhEntry = view.getUint32(content, true);
+        note = content + aligned(size);
       }
     }
   }
@@ -198,6 +212,10 @@ export function createImage(
       }
       if (elf.pvhEntry === undefined)
         throw new RangeError(`${isTypescript ? 'runtime.elf' : program.file}: no PVH note (XEN_ELFNOTE_PHYS32_ENTRY) says where to enter`);
+      if (elf.segments.some(({ at, bytes, zeros = 0 }) => at < PVH.START_INFO + PAGE && at + bytes.length + zeros > PVH.START_INFO))
+        throw new RangeError(
+          `${isTypescript ? 'runtime.elf' : program.file}: it has something at 0x1000, where a PVH loader puts the start info`,
+        );
       let module: Segment | undefined;
       if (isTypescript) {
         const bytes = need(program.file);
@@ -213,13 +231,22 @@ export function createImage(
   }
 }
 
-/** @param clear whether the memory is cleared first: a cold start */
-export function createLoading(image: Image, memory: Uint8Array, clear: boolean): Loading {
+/**
+ * @param clear whether the memory is cleared first: a cold start
+ * @param begin the first piece of the work
+ */
+export function createLoading(image: Image, memory: Uint8Array, clear: boolean, begin: () => void): Loading {
+  let hasBegun = false;
   let cleared = clear ? 0 : memory.length;
   let segment = 0;
   let done = 0;
   return {
     step: () => {
+      if (!hasBegun) {
+        hasBegun = true;
+        begin();
+        return false;
+      }
       if (cleared < memory.length) {
         const end = Math.min(cleared + PIECE, memory.length);
         memory.fill(0, cleared, end);

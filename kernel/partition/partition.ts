@@ -1,7 +1,7 @@
 /** A partition at run time: what scheduler, hypercalls, exits and health monitor share of it. */
 import type { GuestMemory } from '../vm/guest-memory.ts';
 import type { GuestMsrs } from '../vm/guest-msr.ts';
-import type { EntryState, Vcpu } from '../vm/vcpu.ts';
+import type { Vcpu } from '../vm/vcpu.ts';
 import type { Image, Loading } from './loader.ts';
 import type { PartitionDescription } from './system.ts';
 import type { TimePage } from './time-page.ts';
@@ -25,6 +25,8 @@ export interface Partition {
   /** Moves it behind the instruction at its RIP, whose opcode has so many bytes, the first of which is told. */
   readonly skip: (first: number, opcodeLength: number) => void;
   readonly image: Image;
+  /** Puts its CPU back to the program's entry. */
+  readonly restart: () => void;
 
   /** PARTITION_STATE.x */
   state: number;
@@ -65,5 +67,3 @@ export interface Partition {
 
 /** Later than any TSC value. */
 export const NEVER = 1n << 62n;
-
-export const entryOf = ({ image }: Partition): EntryState => image.entry;

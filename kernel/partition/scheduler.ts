@@ -1,7 +1,8 @@
 /**
  * The scheduler: cyclic plans on absolute instants. "Lead, don't chase": a slot is left by a lead before the next one begins, the next
  * partition is prepared in that time, and the world switch waits for the nominal instant. The same holds for virtual timers inside a slot.
- * An exit that comes too late in a slot to be handled is not handled: the guest is at the same instruction in its next slot.
+ * An exit that comes too late in a slot to be handled is not handled: the guest is at the same instruction in its next slot. Where nothing
+ * stands against it, the next partition is prepared while the slot still has some microseconds, and its guest goes on until the switch.
  *
  * Everything from a guest's exit to the next entry is a timed path: no text, no objects, no deep calls.
  */
@@ -9,15 +10,14 @@ import type { Dispatcher } from '../interrupts/dispatcher.ts';
 import { EXIT_CODE, VMCB } from '../regs/vmcb.ts';
 import { EVENTS } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
-import type { Instant, Nanos } from '../time/units.ts';
+import type { Instant } from '../time/units.ts';
 import { AREA } from '../vm/guest-area.ts';
-import { resetVcpu } from '../vm/vcpu.ts';
 import { CLOCK, LINE, PARTITION_STATE } from './abi.ts';
 import { AFTER, exitIndex, type ExitHandler } from './exits.ts';
 import type { HealthMonitor } from './health-monitor.ts';
 import type { SchedulerCalls } from './hypercalls.ts';
 import { createLoading } from './loader.ts';
-import { entryOf, NEVER, STATE_NAMES, type Partition } from './partition.ts';
+import { NEVER, STATE_NAMES, type Partition } from './partition.ts';
 import type { SlotTimer } from './slot-timer.ts';
 import type { PlanDescription } from './system.ts';
 import { NEVER_DUE } from './virtual-timers.ts';
@@ -47,7 +47,8 @@ export interface SchedulerParts {
 }
 
 export interface Chores {
-  isDue(): boolean;
+  /** @param now TSC */
+  isDue(now: bigint): boolean;
   /** Does one piece, which takes no longer than LEADS.CHORE. */
   step(): void;
 }
@@ -72,12 +73,36 @@ interface Slot {
   readonly endTicks: bigint;
   /** TSC ticks from the frame's start at which it is left. */
   leaveTicks: bigint;
+  /** The one that comes after it in time, and when, in TSC ticks from this one's frame. */
+  next: Slot | undefined;
+  nextTicks: bigint;
   /** Whether another slot begins where this one ends. */
   isFollowed: boolean;
   runs: number;
   overruns: number;
   errorMax: bigint;
   errorMin: bigint;
+}
+
+/** A slot in a major frame: what is known of it before its partition is entered, and what has become of it. */
+interface Turn {
+  slot: Slot;
+  frame: number;
+  /** The frame's start: instant, and TSC. */
+  frameStart: bigint;
+  frameTsc: bigint;
+  startTsc: bigint;
+  /** TSC at which it is left, and in the middle of it, if there are chores. */
+  leaveAt: bigint;
+  choresAt: bigint;
+  /** Whether its partition was to run when it began. */
+  isReady: boolean;
+  /** Whether its partition can be entered without more ado: the timer is to be armed for `until`. */
+  isArmed: boolean;
+  until: bigint;
+  /** TSC of the first entry, 0 without one, and of the last exit. */
+  entered: bigint;
+  left: bigint;
 }
 
 interface Plan {
@@ -90,28 +115,39 @@ interface Plan {
 /** Virtual ns, by which parts of the kernel's work are led. They are what `make bench` finds these to take, and a margin. */
 export const LEADS = {
   /** From the timer's interrupt in one slot to being ready for the next. */
-  SWITCH: 24_000n,
+  SWITCH: 42_000n,
+  /** The same if the next slot was prepared before: PREPARE before the slot is left otherwise. */
+  QUICK: 6_500n,
+  PREPARE: 26_000n,
   /** From the timer's interrupt to being ready to enter with a virtual interrupt. */
   TIMER: 27_000n,
   /** Handling of any one exit. */
-  EXIT: 40_000n,
+  EXIT: 60_000n,
   /** Taken from a slot for chores, and what one piece takes at most. */
   CHORES: 24_000n,
   CHORE: 12_000n,
-  /** Taken from the last slot of a plan, for the switch to another. */
-  PLAN: 20_000n,
+  /** Taken from a slot before one that begins with virtual timers to expire, or from the last one of a plan. */
+  EXPIRE: 32_000n,
+  PLAN: 30_000n,
+  /** What a guest has at least between two expiries, whatever timers it has armed. */
+  GUEST: 20_000n,
   /** More, where the kernel comes from idling: the way through the dispatcher. */
   WAKE: 11_000n,
   /** From the decision to arm anew inside a slot to the entry. */
   REARM: 2_500n,
   /** From the last look at the time to the entry, where the timer is armed. */
   ARM: 1_500n,
+  /** What a guest has at least from an entry at an instant on. */
+  HANDLER: 5_000n,
   /** What a guest in an interrupt shadow runs before it is looked at again. */
   SHADOW: 300n,
 } as const;
 
 /** A slot that begins later than this is told. */
 const LATE = 100n;
+
+/** Of expiries in a row, before the guest runs: each handles several timers. */
+const EXPIRIES_BEFORE_RUN = 2;
 
 const { READY, IDLE, HALTED } = PARTITION_STATE;
 
@@ -126,14 +162,19 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   const toNumber = Number;
 
   const switchLead = toTicks(LEADS.SWITCH);
+  const quickLead = toTicks(LEADS.QUICK);
+  const prepareLead = toTicks(LEADS.PREPARE);
   const timerLead = toTicks(LEADS.TIMER);
   const exitLead = toTicks(LEADS.EXIT);
   const choresLead = toTicks(LEADS.CHORES);
   const choreLead = toTicks(LEADS.CHORE);
   const planLead = toTicks(LEADS.PLAN);
+  const expireLead = toTicks(LEADS.EXPIRE);
+  const guestRun = toTicks(LEADS.GUEST);
   const wakeLead = toTicks(LEADS.WAKE);
   const rearmLead = toTicks(LEADS.REARM);
   const armLead = toTicks(LEADS.ARM);
+  const handlerRun = toTicks(LEADS.HANDLER);
   const shadowRun = toTicks(LEADS.SHADOW);
   const lateLimit = toTicks(LATE);
 
@@ -152,12 +193,18 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         startTicks: toTicks(start),
         endTicks: toTicks(end),
         leaveTicks: toTicks(end) - (isFollowed ? switchLead : 0n),
+        next: undefined,
+        nextTicks: 0n,
         isFollowed,
         runs: 0,
         overruns: 0,
         errorMax: 0n,
         errorMin: NEVER,
       };
+    });
+    slots.forEach((slot, at) => {
+      slot.next = slots[at + 1] ?? slots[0];
+      slot.nextTicks = toTicks(slots[at + 1]?.start ?? majorFrame + slots[0]!.start);
     });
     return { index, description, majorFrame, slots };
   });
@@ -169,7 +216,6 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   let stopReason: string | undefined;
   let handlers: readonly (ExitHandler | undefined)[] = [];
   let health: HealthMonitor | undefined;
-  let frame = 0;
   let haltedCount = 0;
 
   /** TSC after which no exit of the running slot is handled, and at which it is left. */
@@ -211,6 +257,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   /** Looks when the partition's next virtual timer or its watchdog is due: after anything that may have changed it. */
   function findDue(partition: Partition): void {
+    if (partition.loading !== undefined) return;
     const timers = partition.timers;
     const hw = timers.nextHw;
     const exec = timers.nextExec;
@@ -242,7 +289,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       if (timers.nextExec <= now && timers.expire(CLOCK.EXEC, now)) partition.interrupts.pending |= 1 << LINE.EXEC_TIMER;
     }
     const watchdog = partition.watchdogDue;
-    if (watchdog !== undefined && watchdog <= instant) {
+    // What is done about it takes as long as an exit: if there is no time for that, in the next slot.
+    if (watchdog !== undefined && watchdog <= instant && tsc + exitLead < leaveAt) {
       partition.watchdogDue = undefined;
       health!.raise(partition, 'watchdog', partition.watchdogInterval, `no sign of life for ${partition.watchdogInterval} ns`);
     }
@@ -260,30 +308,39 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   function setState(partition: Partition, state: number, reason: string): void {
     if (partition.state === state) return;
+    if (state === HALTED) haltedCount++;
     partition.state = state;
     startWatchdog(partition);
-    haltedCount = partitions.filter((each) => each.state === HALTED).length;
     trace.record(EVENTS.partitionState, partition.index, STATE_NAMES[state]!, reason);
   }
 
-  /** Its memory is loaded in its own slots. */
+  /** The first piece of a reset: all that a partition has besides its memory. */
+  function beginReset(partition: Partition): void {
+    partition.timers.reset();
+    partition.restart();
+    partition.interrupts.reset();
+    partition.page.setFrozen(false);
+    // Its offsets are gone, that of its TSC too: what the page says of this slot is not right any more.
+    writeClocks(partition, rdtsc());
+    partition.page.setResets(partition.resets);
+    partition.watchdogInterval = BigInt(partition.description.watchdog);
+    startWatchdog(partition);
+  }
+
+  /** Quick, as it may be called near a slot's end: the work is done in the partition's own slots. */
   function reset(partition: Partition, isCold: boolean, reason: string): void {
     partition.resets++;
-    partition.loading = createLoading(partition.image, partition.memory.bytes, isCold);
+    partition.loading = createLoading(partition.image, partition.memory.bytes, isCold, () => beginReset(partition));
     partition.deferredCode = undefined;
-    partition.timers.reset();
-    partition.interrupts.reset();
-    resetVcpu(partition.vcpu, entryOf(partition));
-    partition.page.setResets(partition.resets);
     // A warm reset keeps the execution clock: what ran before still counts.
     if (isCold) partition.exec = 0n;
     partition.runningSince = undefined;
     partition.hwOffset = 0n;
     partition.frozenAt = undefined;
-    partition.page.setFrozen(false);
+    partition.watchdogDue = undefined;
+    partition.dueAt = NEVER;
+    if (partition.state === HALTED) haltedCount--;
     partition.state = READY;
-    partition.watchdogInterval = BigInt(partition.description.watchdog);
-    startWatchdog(partition);
     trace.record(EVENTS.partitionState, partition.index, 'ready', `${isCold ? 'cold' : 'warm'} reset: ${reason}`);
   }
 
@@ -316,7 +373,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     for (;;) {
       const now = rdtsc();
       if (now >= until) return;
-      if (until - now > choreLead + wakeLead && chores.isDue()) {
+      if (until - now > choreLead + wakeLead && chores.isDue(now)) {
         chores.step();
         continue;
       }
@@ -348,7 +405,10 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       else if (partition.state === READY) {
         // A piece takes less than the exit lead.
         if (now >= deferAt) idleUntil(end);
-        else if (partition.loading!.step()) partition.loading = undefined;
+        else if (partition.loading!.step()) {
+          partition.loading = undefined;
+          findDue(partition);
+        }
       } else if (partition.state === IDLE && interrupts.isDeliverable()) {
         partition.state = READY;
       } else {
@@ -362,7 +422,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
           }
         } else {
           const wake = due < end ? due - timerLead : end;
-          if (wake - now > choreLead + wakeLead && chores.isDue()) chores.step();
+          if (wake - now > choreLead + wakeLead && chores.isDue(now)) chores.step();
           else {
             timer.arm(wake);
             dispatcher.waitAndDispatch();
@@ -375,95 +435,195 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   /** As much of them as fits before a TSC value. */
   function doChores(until: bigint): void {
-    while (rdtsc() + choreLead < until && chores.isDue()) chores.step();
+    for (let now = rdtsc(); now + choreLead <= until && chores.isDue(now); now = rdtsc()) chores.step();
   }
 
   // ---- slots
 
-  function runSlot(slot: Slot, frameStart: bigint, frameTsc: bigint): void {
+  const createTurn = (): Turn => ({
+    slot: plan.slots[0]!,
+    frame: 0,
+    frameStart: 0n,
+    frameTsc: 0n,
+    startTsc: 0n,
+    leaveAt: 0n,
+    choresAt: NEVER,
+    isReady: false,
+    isArmed: false,
+    until: 0n,
+    entered: 0n,
+    left: 0n,
+  });
+  let turn = createTurn();
+  /** The turn after it, while that one is prepared ahead; the two take turns being the running one. */
+  let spare = createTurn();
+  let isAhead = false;
+  /** A turn that is over, and not yet in the books. */
+  let unbooked: Turn | undefined;
+
+  function place(own: Turn, slot: Slot, frame: number, frameStart: bigint, frameTsc: bigint): void {
+    own.slot = slot;
+    own.frame = frame;
+    own.frameStart = frameStart;
+    own.frameTsc = frameTsc;
+    own.startTsc = frameTsc + slot.startTicks;
+    own.leaveAt = frameTsc + slot.leaveTicks;
+    own.isArmed = false;
+    own.entered = 0n;
+  }
+
+  /** The partition's page, and what the slot begins with. Its timers have been seen to. */
+  function prepare(own: Turn): void {
+    const { slot, startTsc, frameStart } = own;
+    const partition = slot.partition;
+    partition.slots++;
+    partition.consoleBytes = 0;
+    partition.pageTsc = startTsc;
+    const offset = partition.hwOffset;
+    const frozenAt = partition.frozenAt;
+    partition.page.beginSlot(
+      startTsc + partition.vcpu.vmcb[TSC_OFFSET]!,
+      frozenAt === undefined ? frameStart + slot.start + offset : frozenAt,
+      toNanos(partition.exec),
+      frozenAt === undefined ? frameStart + slot.end + offset : frozenAt,
+      slot.index,
+      plan.index,
+      own.frame,
+    );
+    own.isReady = partition.state === READY && partition.loading === undefined && partition.deferredCode === undefined;
+    // In the middle of the slot, where they are nobody else's affair: the partition is interrupted for them.
+    own.choresAt = chores.isDue(startTsc) ? startTsc + ((own.leaveAt - startTsc) >> 1n) : NEVER;
+    own.left = startTsc;
+  }
+
+  /** Prepares the turn after the running one ahead, if that is simple: its partition runs on, and nothing is due at the start. */
+  function prepareAhead(): void {
+    const { slot } = turn;
+    const next = slot.next!;
+    const partition = next.partition;
+    if (!slot.isFollowed || nextPlan !== undefined || partition === slot.partition || isLast(turn)) return;
+    if (partition.state !== READY || partition.loading !== undefined || partition.deferredCode !== undefined) return;
+    if (partition.hasExecTimer || partition.dueAt <= turn.frameTsc + slot.nextTicks + timerLead) return;
+    if (unbooked !== undefined) book(unbooked);
+    if (next.index > slot.index) place(spare, next, turn.frame, turn.frameStart, turn.frameTsc);
+    else {
+      const frameStart = turn.frameStart + plan.majorFrame;
+      place(spare, next, turn.frame + 1, frameStart, toTsc(frameStart));
+    }
+    const { interrupts, vcpu } = partition;
+    if (next.isFollowed && next.next!.partition.dueAt <= spare.frameTsc + next.nextTicks) spare.leaveAt -= expireLead;
+    interrupts.pending |= 1 << LINE.SLOT_START;
+    prepare(spare);
+    const isShort =
+      ((interrupts.pending & interrupts.enabled) !== 0 || interrupts.isWindowOpen || vcpu.vmcb32[EXITINTINFO_LOW]! < 0) &&
+      interrupts.prepare() === 'short';
+    let until = spare.choresAt < spare.leaveAt - prepareLead ? spare.choresAt : spare.leaveAt - prepareLead;
+    const { dueAt } = partition;
+    if (dueAt < spare.leaveAt && dueAt - timerLead < until) until = dueAt - timerLead;
+    const area = vcpu.area;
+    armAtEntry(area, spare.startTsc, isShort ? spare.startTsc + shadowRun : until);
+    area[AREA.NOT_BEFORE] = spare.startTsc;
+    spare.until = until;
+    spare.isArmed = true;
+    isAhead = true;
+  }
+
+  function runSlot(): void {
+    const own = turn;
+    const slot = own.slot;
     const partition = slot.partition;
     const interrupts = partition.interrupts;
     const vcpu = partition.vcpu;
     const area = vcpu.area;
-    const vmcb32 = vcpu.vmcb32;
     const guest = vcpu.guest;
     const exits = partition.exits;
-    const startTsc = frameTsc + slot.startTicks;
-    leaveAt = frameTsc + slot.leaveTicks;
-    const hasChores = chores.isDue();
-    if (hasChores) leaveAt -= choresLead;
-    if (nextPlan !== undefined) leaveAt -= planLead;
+    const startTsc = own.startTsc;
+    let isArmed = own.isArmed;
+    leaveAt = own.leaveAt;
     deferAt = leaveAt - exitLead;
-    partition.slots++;
-    partition.consoleBytes = 0;
-
-    if (partition.state <= IDLE) {
-      if (partition.dueAt <= startTsc) expire(partition, startTsc);
-      interrupts.pending |= 1 << LINE.SLOT_START;
-      if (partition.state === IDLE && (interrupts.pending & interrupts.enabled) !== 0) partition.state = READY;
+    let prepareAt = leaveAt - prepareLead;
+    if (isArmed) {
+      partition.runningSince = startTsc;
+      if (deferredTaken !== 0) area[AREA.KEEP] = 1n;
+    } else {
+      if (nextPlan !== undefined) leaveAt -= planLead;
+      else if (slot.isFollowed && slot.next!.partition.dueAt <= own.frameTsc + slot.nextTicks) leaveAt -= expireLead;
+      deferAt = leaveAt - exitLead;
+      prepareAt = leaveAt - prepareLead;
+      own.leaveAt = leaveAt;
+      if (partition.state <= IDLE) {
+        if (partition.dueAt <= startTsc) expire(partition, startTsc);
+        interrupts.pending |= 1 << LINE.SLOT_START;
+        if (partition.state === IDLE && (interrupts.pending & interrupts.enabled) !== 0) partition.state = READY;
+      }
+      prepare(own);
     }
-    const start = frameStart + slot.start;
-    const end = frameStart + slot.end;
-    partition.pageTsc = startTsc;
-    partition.page.beginSlot(
-      startTsc + vcpu.vmcb[TSC_OFFSET]!,
-      partition.frozenAt === undefined ? start + partition.hwOffset : partition.frozenAt,
-      toNanos(partition.exec),
-      partition.frozenAt === undefined ? end + partition.hwOffset : partition.frozenAt,
-      slot.index,
-      plan.index,
-      frame,
-    );
 
-    const isReady = partition.state === READY && partition.loading === undefined && partition.deferredCode === undefined;
+    let choresAt = own.choresAt;
     /** TSC of the next entry; 0: at once, if nothing has to be armed. */
     let resumeAt = startTsc;
     /** TSC for which the timer is armed; 0: it is not, or not known. */
-    let armed = 0n;
+    let armed = isArmed ? own.until : 0n;
+    /** Expiries since the guest last ran. */
+    let expiries = 0;
     let entered = 0n;
     let left = startTsc;
     running: for (;;) {
-      if (partition.state !== READY || partition.loading !== undefined || partition.deferredCode !== undefined) {
-        if (partition.runningSince !== undefined) stopClocks(partition, left);
-        const goesOn = waitInSlot(partition, startTsc);
-        if (goesOn === undefined) break;
-        resumeAt = goesOn;
-        armed = 0n;
-      }
-      if (partition.runningSince === undefined) {
-        // At the slot's start the page says so already.
-        if (resumeAt === startTsc && !partition.hasExecTimer) partition.runningSince = startTsc;
-        else startClocks(partition, resumeAt > 0n ? resumeAt : rdtsc());
-      }
-
-      // What goes in at the entry, and what ends this run of the guest.
-      let until = leaveAt;
-      if ((interrupts.pending & interrupts.enabled) !== 0 || interrupts.isWindowOpen || vmcb32[EXITINTINFO_LOW]! < 0)
-        if (interrupts.prepare() === 'short') until = 0n;
-      // Their handlers have waited for a slot with time.
-      if (deferredTaken !== 0) until = 0n;
-      // What is due behind the slot's end waits for the next one.
-      if (until !== 0n && partition.dueAt < leaveAt) {
-        const due = partition.dueAt;
-        const now = resumeAt > 0n ? resumeAt : rdtsc();
-        if (due <= now + timerLead) {
-          // Its run would be over before it began: the instant is waited for here.
-          resumeAt = due > now ? due : now;
-          expire(partition, resumeAt);
+      if (!isArmed) {
+        if (partition.state !== READY || partition.loading !== undefined || partition.deferredCode !== undefined) {
+          if (partition.runningSince !== undefined) stopClocks(partition, left);
+          if (entered === 0n) own.isReady = false;
+          const goesOn = waitInSlot(partition, startTsc);
+          if (goesOn === undefined) break;
+          resumeAt = goesOn;
           armed = 0n;
-          continue;
         }
-        until = due - timerLead;
+        if (partition.runningSince === undefined) {
+          // At the slot's start the page says so already.
+          if (resumeAt === startTsc && !partition.hasExecTimer) partition.runningSince = startTsc;
+          else startClocks(partition, resumeAt > 0n ? resumeAt : rdtsc());
+        }
+
+        // What goes in at the entry, and what ends this run of the guest.
+        let until = prepareAt < choresAt ? prepareAt : choresAt;
+        if ((interrupts.pending & interrupts.enabled) !== 0 || interrupts.isWindowOpen || vcpu.vmcb32[EXITINTINFO_LOW]! < 0)
+          if (interrupts.prepare() === 'short') until = 0n;
+        // Their handlers have waited for a slot with time.
+        if (deferredTaken !== 0) until = 0n;
+        // What is due behind the slot's end waits for the next one.
+        if (until !== 0n && partition.dueAt < leaveAt) {
+          const due = partition.dueAt;
+          const now = resumeAt > 0n ? resumeAt : rdtsc();
+          if (due > now + timerLead) {
+            if (due - timerLead < until) until = due - timerLead;
+          } else if (now + expireLead < leaveAt) {
+            if (expiries < EXPIRIES_BEFORE_RUN) {
+              // Its run would be over before it began: the instant is waited for here, at the slot's start for the partition's own sake.
+              expiries++;
+              if (entered === 0n) own.isReady = false;
+              resumeAt = due > now ? due : now;
+              expire(partition, resumeAt);
+              armed = 0n;
+              continue;
+            }
+            // More than can be served: the guest has its turn, and nobody else notices.
+            if (now + guestRun < until) until = now + guestRun;
+          }
+        }
+        expiries = 0;
+        // What goes in at an instant is to be seen by the guest at that instant: it runs for a while before anything else is done.
+        if (until !== 0n && until < resumeAt + handlerRun && resumeAt + handlerRun < leaveAt) until = resumeAt + handlerRun;
+        if (until !== armed || until === 0n) {
+          // The timer counts from the entry: that has to be an instant which is still to come.
+          const now = rdtsc();
+          if (now + armLead > resumeAt) resumeAt = now + rearmLead;
+          armAtEntry(area, resumeAt, until === 0n ? resumeAt + shadowRun : until);
+          armed = until;
+        }
+        area[AREA.NOT_BEFORE] = resumeAt;
+        if (deferredTaken !== 0) area[AREA.KEEP] = 1n;
       }
-      if (until === 0n || until !== armed) {
-        // The timer counts from the entry: that has to be an instant which is still to come.
-        const now = rdtsc();
-        if (now + armLead > resumeAt) resumeAt = now + rearmLead;
-        armAtEntry(area, resumeAt, until === 0n ? resumeAt + shadowRun : until);
-        armed = until;
-      }
-      area[AREA.NOT_BEFORE] = resumeAt;
-      if (deferredTaken !== 0) area[AREA.KEEP] = 1n;
+      isArmed = false;
       resumeAt = 0n;
 
       for (;;) {
@@ -485,6 +645,28 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         if (code === EXIT_CODE.INTR) {
           exits[INTR] = exits[INTR]! + 1;
           if (left >= leaveAt || isBroken || deferredTaken !== 0) break running;
+          if (left >= prepareAt) {
+            // Unless the kernel has come to it too late.
+            if (left < prepareAt + armLead) prepareAhead();
+            prepareAt = NEVER;
+            if (isAhead) {
+              leaveAt = own.frameTsc + slot.endTicks - quickLead;
+              // From here on nothing is handled any more.
+              deferAt = left;
+            }
+            // Without an expiry in between: it could not be kept.
+            resumeAt = rdtsc() + rearmLead;
+            if (resumeAt + rearmLead >= leaveAt) break running;
+            armAtEntry(area, resumeAt, leaveAt);
+            area[AREA.NOT_BEFORE] = resumeAt;
+            armed = leaveAt;
+            resumeAt = 0n;
+            continue;
+          }
+          if (left >= choresAt) {
+            choresAt = NEVER;
+            doChores(left + choresLead);
+          }
           break;
         }
         if (left >= deferAt) {
@@ -507,75 +689,114 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     if (partition.runningSince !== undefined) {
       partition.exec = partition.exec + left - partition.runningSince;
       partition.runningSince = undefined;
-      if (partition.hasExecTimer) findDue(partition);
     }
-    slot.runs++;
-    if (entered !== 0n) {
-      if (isReady) {
-        const error = entered - startTsc;
-        if (error > slot.errorMax) slot.errorMax = error;
-        if (error < slot.errorMin) slot.errorMin = error;
-        recordSlot(left, partition.index, slot.index, frame, startTsc, entered, left);
-        if (error > lateLimit) {
-          partition.lateSlots++;
-          recordLate(left, partition.index, slot.index, toNanos(error) as Nanos);
-        }
-      } else recordWoken(left, partition.index, slot.index, frame, startTsc, entered, left);
-      if (left > frameTsc + slot.endTicks) {
-        slot.overruns++;
-        const over = toNanos(left - frameTsc - slot.endTicks);
-        health!.raise(partition, 'overrun', over, `${over} ns beyond the end of slot ${slot.index}`);
-      }
+    own.entered = entered;
+    own.left = left;
+    if (isAhead) unbooked = own;
+    else {
+      if (unbooked !== undefined) book(unbooked);
+      book(own);
     }
-    if (hasChores) doChores(frameTsc + slot.leaveTicks - (nextPlan === undefined ? 0n : planLead));
   }
 
-  /** @returns why the run is over, undefined if it goes on after this frame */
-  function runFrame(frameStart: bigint, frameTsc: bigint): string | undefined {
-    const { slots } = plan;
-    // By index: an iterator costs the engine microseconds.
-    for (let at = 0; at < slots.length; at++) {
-      const slot = slots[at]!;
-      const now = rdtsc();
-      if (now > frameTsc + slot.leaveTicks) {
-        // Time went by somewhere else: what is over is not caught up with.
-        slot.overruns++;
-        slot.partition.lateSlots++;
-        recordLate(now, slot.partition.index, slot.index, toNanos(now - frameTsc - slot.startTicks) as Nanos);
-        continue;
+  /** A turn's figures and its record. */
+  function book(own: Turn): void {
+    if (unbooked === own) unbooked = undefined;
+    const { slot, entered, left, frame, startTsc } = own;
+    const partition = slot.partition;
+    if (partition.hasExecTimer) findDue(partition);
+    slot.runs++;
+    if (entered === 0n) return;
+    if (own.isReady) {
+      const error = entered - startTsc;
+      if (error > slot.errorMax) slot.errorMax = error;
+      if (error < slot.errorMin) slot.errorMin = error;
+      recordSlot(left, partition.index, slot.index, frame, startTsc, entered, left);
+      if (error > lateLimit) {
+        partition.lateSlots++;
+        recordLate(left, partition.index, slot.index, toNanos(error));
       }
-      const prepareAt = frameTsc + slot.startTicks - switchLead - wakeLead;
-      if (now < prepareAt) idleUntil(prepareAt);
-      runSlot(slot, frameStart, frameTsc);
-      if (isBroken) return stopReason;
-      if (parts.duration !== 0n && frameStart + slot.end >= parts.duration) return 'its duration is over';
+    } else recordWoken(left, partition.index, slot.index, frame, startTsc, entered, left);
+    const end = own.frameTsc + slot.endTicks;
+    if (left > end + lateLimit) {
+      slot.overruns++;
+      const over = toNanos(left - end);
+      health!.raise(partition, 'overrun', over, `${over} ns beyond the end of slot ${slot.index}`);
     }
+  }
+
+  /** The kernel's own mistake, made for this partition. Unless its rule says what else to do with it, the run ends with the error. */
+  function onError(partition: Partition, error: unknown): void {
+    if (health!.raise(partition, 'hypervisor-error', 0n, String(error)) === 'stop') throw error;
+    isAhead = false;
+    partition.runningSince = undefined;
+    findDue(partition);
+  }
+
+  /** Whether the run ends with this turn. */
+  const isLast = ({ frameStart, slot }: Turn): boolean => parts.duration !== 0n && frameStart + slot.end >= parts.duration;
+
+  /** Puts the turn where the plan goes on. @returns why the run is over, undefined if it is not */
+  function advance(): string | undefined {
+    if (isLast(turn)) return 'its duration is over';
+    const after = isBroken ? undefined : plan.slots[turn.slot.index + 1];
+    if (after !== undefined) {
+      place(turn, after, turn.frame, turn.frameStart, turn.frameTsc);
+      return undefined;
+    }
+    // A maintenance plan begins at once: at the next instant that leaves time to prepare its first slot.
+    const frameStart = isBroken ? time.now() + LEADS.SWITCH + LEADS.PLAN : turn.frameStart + plan.majorFrame;
+    isBroken = false;
+    const frame = turn.frame + 1;
+    if (nextPlan !== undefined) {
+      plan = nextPlan;
+      nextPlan = undefined;
+      trace.record(EVENTS.planSwitched, plan.index, plan.description.name, frame);
+    }
+    if (parts.duration === 0n) {
+      if (haltedCount === partitions.length) return 'every partition has halted';
+    } else if (frameStart >= parts.duration) return 'its duration is over';
+    place(turn, plan.slots[0]!, frame, frameStart, toTsc(frameStart));
     return undefined;
   }
 
+  /** Waits for the turn's slot and runs it; leaves it out if it is over. */
+  function takeTurn(): void {
+    const { slot, startTsc } = turn;
+    const now = rdtsc();
+    if (now > turn.leaveAt) {
+      // Time went by somewhere else: what is over is not caught up with.
+      slot.overruns++;
+      slot.partition.lateSlots++;
+      recordLate(now, slot.partition.index, slot.index, toNanos(now - startTsc));
+      return;
+    }
+    let prepareAt = startTsc - switchLead - wakeLead;
+    if (slot.partition.dueAt <= startTsc) prepareAt -= expireLead;
+    if (now < prepareAt) idleUntil(prepareAt);
+    runSlot();
+  }
+
   function run(): string {
-    let frameStart = 0n;
-    let frameTsc = toTsc(0n);
+    place(turn, plan.slots[0]!, 0, 0n, toTsc(0n));
     for (const partition of partitions) findDue(partition);
     for (;;) {
-      const ended = runFrame(frameStart, frameTsc);
-      if (ended !== undefined) return ended;
-      if (isBroken) {
-        // A maintenance plan begins at once: at the next instant that leaves time to prepare its first slot.
-        isBroken = false;
-        frameStart = time.now() + LEADS.SWITCH + LEADS.PLAN;
-      } else frameStart += plan.majorFrame;
-      frame++;
-      if (nextPlan !== undefined) {
-        plan = nextPlan;
-        nextPlan = undefined;
-        trace.record(EVENTS.planSwitched, plan.index, plan.description.name, frame);
+      try {
+        takeTurn();
+        // Ahead of time: one after the other, as quickly as it goes.
+        while (isAhead) {
+          isAhead = false;
+          const over = turn;
+          turn = spare;
+          spare = over;
+          runSlot();
+        }
+      } catch (error) {
+        onError(turn.slot.partition, error);
       }
-      time.follow();
-      frameTsc = toTsc(frameStart);
-      if (parts.duration === 0n) {
-        if (haltedCount === partitions.length) return 'every partition has halted';
-      } else if (frameStart >= parts.duration) return 'its duration is over';
+      if (isBroken && stopReason !== undefined) return stopReason;
+      const ended = advance();
+      if (ended !== undefined) return ended;
     }
   }
 
@@ -605,8 +826,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       for (const { slots } of plans)
         for (const { partition, index, runs, errorMax, errorMin, overruns } of slots)
           if (runs > 0 && errorMin !== NEVER)
-            trace.record(EVENTS.slotWorst, partition.index, index, runs, toNanos(errorMax) as Nanos, toNanos(errorMin) as Nanos, overruns);
-      trace.record(EVENTS.systemCosts, LEADS.SWITCH as Nanos, LEADS.TIMER as Nanos, toNanos(parts.longestStretch()) as Nanos);
+            trace.record(EVENTS.slotWorst, partition.index, index, runs, toNanos(errorMax), toNanos(errorMin), overruns);
+      trace.record(EVENTS.systemCosts, LEADS.SWITCH, LEADS.TIMER, toNanos(parts.longestStretch()));
     },
   };
 }

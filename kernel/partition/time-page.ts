@@ -78,7 +78,10 @@ export function createTimePage(
       words[SEQUENCE] = sequence;
     },
     setFrozen: (isFrozen) => {
+      words[SEQUENCE] = sequence + 1;
       words[TIME_PAGE.HW_MULTIPLIER >> 2] = isFrozen ? 0 : word;
+      sequence = (sequence + 2) | 0;
+      words[SEQUENCE] = sequence;
     },
     setWallOffset: (offset) => {
       quads[TIME_PAGE.WALL_OFFSET >> 3] = offset;

@@ -6,7 +6,7 @@
 import { RFLAGS } from '../regs/paging.ts';
 import { EVENT, INTERCEPT_1, V_INTR, VMCB } from '../regs/vmcb.ts';
 import type { Vcpu } from '../vm/vcpu.ts';
-import { DEFAULT_VECTOR_BASE } from './abi.ts';
+import { DEFAULT_VECTOR_BASE, LINE } from './abi.ts';
 
 export interface VirtualInterrupts {
   /** Bits of the lines that are pending, and of those that are delivered; open, so that the scheduler need not call. */
@@ -25,8 +25,12 @@ export interface VirtualInterrupts {
    * @returns 'short' if the guest is in an interrupt shadow: it has to leave again after an instruction or some
    */
   prepare(): 'usual' | 'short';
-  /** An exception or NMI that goes in at the next entry, before any line. */
-  injectException(vector: number, errorCode?: number): void;
+  /**
+   * An exception that goes in at the next entry, before any line. What the exit interrupted the delivery of is not lost: a line waits again,
+   * an exception becomes a double fault where a CPU makes one.
+   * @returns false if that is a triple fault: nothing goes in, the guest has shut down
+   */
+  injectException(vector: number, errorCode?: number): boolean;
   reset(): void;
 }
 
@@ -42,6 +46,12 @@ const FLAGS = VMCB.RFLAGS >> 2;
 const IF = Number(RFLAGS.IF);
 /** Before everything that the virtual TPR could hold back; the lines know no priority but their number. */
 const WINDOW = V_INTR.IRQ | V_INTR.IGNORE_TPR | V_INTR.PRIORITY;
+
+const VECTOR_DF = 8;
+const VECTOR_PF = 14;
+/** "#DF—Double-Fault Exception": #DE, #TS, #NP, #SS, #GP. */
+const CONTRIBUTORY = (1 << 0) | (1 << 10) | (1 << 11) | (1 << 12) | (1 << 13);
+const isContributory = (vector: number): boolean => ((CONTRIBUTORY >>> vector) & 1) !== 0;
 
 /** The engine looks a global up at each use. */
 const { clz32 } = Math;
@@ -71,8 +81,11 @@ export function createVirtualInterrupts({ vmcb, vmcb32 }: Pick<Vcpu, 'vmcb' | 'v
     isDeliverable: () => (lines.pending & lines.enabled) !== 0,
     prepare: () => {
       if (vmcb32[EXITINTINFO_LOW]! < 0) {
-        // Bit 31, VALID. Its delivery is made again from the start.
-        if (vmcb32[EVENTINJ_LOW]! >= 0) vmcb[EVENTINJ] = vmcb[EXITINTINFO]!;
+        // Bit 31, VALID. Its delivery is made again from the start; that of an INTn by the guest's executing it again, except where
+        // each is intercepted: then it was injected with RIP behind it.
+        const isExecuted =
+          (vmcb32[EXITINTINFO_LOW]! & EVENT.TYPE) === EVENT.TYPE_SOFTWARE && (vmcb32[INTERCEPTS]! & INTERCEPT_1.INTN) === 0;
+        if (vmcb32[EVENTINJ_LOW]! >= 0 && !isExecuted) vmcb[EVENTINJ] = vmcb[EXITINTINFO]!;
         vmcb[EXITINTINFO] = 0n;
       }
       const deliverable = lines.pending & lines.enabled;
@@ -97,9 +110,24 @@ export function createVirtualInterrupts({ vmcb, vmcb32 }: Pick<Vcpu, 'vmcb' | 'v
       return 'usual';
     },
     injectException: (vector, errorCode) => {
+      const interrupted = vmcb32[EXITINTINFO_LOW]!;
+      if (interrupted < 0) {
+        vmcb[EXITINTINFO] = 0n;
+        const before = interrupted & EVENT.VECTOR;
+        const type = interrupted & EVENT.TYPE;
+        const line = before - lines.vectorBase;
+        if (type === EVENT.TYPE_INTERRUPT && line >= 0 && line < LINE.COUNT) lines.pending |= 1 << line;
+        if (type === EVENT.TYPE_EXCEPTION && (isContributory(vector) || vector === VECTOR_PF)) {
+          if (before === VECTOR_DF) return false;
+          if (before === VECTOR_PF || (isContributory(before) && vector !== VECTOR_PF)) {
+            vector = VECTOR_DF;
+            errorCode = 0;
+          }
+        }
+      }
       const low = EVENT.VALID | EVENT.TYPE_EXCEPTION | vector | (errorCode === undefined ? 0 : EVENT.HAS_ERROR);
-      vmcb[EVENTINJ] = BigInt.asIntN(64, BigInt(low >>> 0) | (BigInt(errorCode ?? 0) << 32n));
-      vmcb[EXITINTINFO] = 0n;
+      vmcb[EVENTINJ] = BigInt.asIntN(64, BigInt(low >>> 0) | (BigInt((errorCode ?? 0) >>> 0) << 32n));
+      return true;
     },
     reset: () => {
       lines.pending = 0;

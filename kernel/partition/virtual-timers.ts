@@ -38,15 +38,12 @@ interface Timer extends QueueEntry {
   readonly id: number;
   clock: number;
   period: bigint;
-  /** Of which generation of queues it is: in none of the present one if it is of another. */
-  generation: number;
 }
 
 /** @param counts one word per timer: the time page's TIMER_COUNTS */
 export function createVirtualTimers(counts: Int32Array): VirtualTimers {
   const timers: (Timer | undefined)[] = new Array<Timer | undefined>(TIMERS_MAX).fill(undefined);
-  const queues = [createDeadlineQueue<Timer>(), createDeadlineQueue<Timer>()];
-  let generation = 0;
+  let queues = [createDeadlineQueue<Timer>(), createDeadlineQueue<Timer>()];
 
   /** After a change of a clock's queue. */
   function look(clock: number): void {
@@ -58,7 +55,7 @@ export function createVirtualTimers(counts: Int32Array): VirtualTimers {
 
   function disarm(id: number): void {
     const timer = timers[id];
-    if (timer === undefined || timer.place === NOT_QUEUED || timer.generation !== generation) return;
+    if (timer === undefined || timer.place === NOT_QUEUED) return;
     queues[timer.clock]!.dequeue(timer);
     look(timer.clock);
   }
@@ -67,11 +64,8 @@ export function createVirtualTimers(counts: Int32Array): VirtualTimers {
     nextHw: NEVER_DUE,
     nextExec: NEVER_DUE,
     arm: (id, clock, deadline, period) => {
-      const timer = (timers[id] ??= { id, clock, period, generation, due: deadline, order: id, place: NOT_QUEUED });
-      if (timer.generation !== generation) {
-        timer.generation = generation;
-        timer.place = NOT_QUEUED;
-      } else if (timer.place !== NOT_QUEUED) disarm(id);
+      const timer = (timers[id] ??= { id, clock, period, due: deadline, order: id, place: NOT_QUEUED });
+      if (timer.place !== NOT_QUEUED) disarm(id);
       timer.clock = clock;
       timer.due = deadline;
       timer.period = period;
@@ -106,9 +100,9 @@ export function createVirtualTimers(counts: Int32Array): VirtualTimers {
       return handled > 0;
     },
     reset: () => {
-      // All at once: a partition with every timer armed is reset in no more time than another one.
-      generation++;
-      for (const queue of queues) queue.forget();
+      // New ones: taking hundreds out one by one takes longer than the kernel has.
+      timers.fill(undefined);
+      queues = [createDeadlineQueue<Timer>(), createDeadlineQueue<Timer>()];
       own.nextHw = NEVER_DUE;
       own.nextExec = NEVER_DUE;
       counts.fill(0);

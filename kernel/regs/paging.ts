@@ -29,6 +29,8 @@ export const CR4 = {
   SMEP: 1n << 20n,
   SMAP: 1n << 21n,
 } as const;
+/** Those that say how addresses are translated: changing one throws away what is translated. */
+export const PAGING_CR4 = CR4.PSE | CR4.PAE | CR4.PGE | CR4.SMEP | CR4.SMAP;
 
 /** Page-table entries of 64 bits. */
 export const PTE = {
@@ -40,4 +42,4 @@ export const PTE = {
   ADDRESS: 0x000f_ffff_ffff_f000n,
 } as const;
 
-export const RFLAGS = { ALWAYS: 1n << 1n, IF: 1n << 9n, VM: 1n << 17n } as const;
+export const RFLAGS = { ALWAYS: 1n << 1n, IF: 1n << 9n, DF: 1n << 10n, VM: 1n << 17n } as const;

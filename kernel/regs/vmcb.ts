@@ -67,6 +67,8 @@ export const SEGMENT_ATTRIBUTES = {
   TSS: 0x08b,
   /** The one bit of these that says 64-bit code. */
   LONG: bit(9),
+  /** The descriptor's D: addresses and operands of 32 bits, in code that is not 64-bit. */
+  DEFAULT_32: bit(10),
 } as const;
 
 export const INTERCEPT_1 = {
@@ -104,6 +106,9 @@ export const INTERCEPT_2 = {
   XSETBV: bit(13),
 } as const;
 
+/** TLB_CONTROL: "Flush entire TLB (all entries, all ASIDs) on VMRUN", the one that every CPU has. */
+export const TLB_CONTROL_FLUSH_ALL = 1;
+
 export const V_INTR = {
   TPR: 0xff,
   IRQ: bit(8),
@@ -116,6 +121,7 @@ export const V_INTR = {
 /** EVENTINJ and EXITINTINFO, low 32 bits; the error code is in the high ones. */
 export const EVENT = {
   VECTOR: 0xff,
+  TYPE: 7 << 8,
   TYPE_INTERRUPT: 0 << 8,
   TYPE_NMI: 2 << 8,
   TYPE_EXCEPTION: 3 << 8,

@@ -28,16 +28,6 @@ describe('the deadline queue', () => {
     expect([queue.head(), queue.size(), entry.place]).toEqual([undefined, 0, NOT_QUEUED]);
   });
 
-  it('is empty once it has forgotten, and takes entries as a new one does', () => {
-    const queue = createDeadlineQueue();
-    for (let order = 0; order < 20; order++) queue.enqueue(createEntry(20 - order, order));
-    queue.forget();
-    expect([queue.head(), queue.size()]).toEqual([undefined, 0]);
-    const later = [createEntry(7, 0), createEntry(3, 1)];
-    later.forEach((entry) => queue.enqueue(entry));
-    expect(drain(queue)).toEqual(sorted(later));
-  });
-
   it.each([1, 2, 3])('keeps its order through any sequence of verbs (seed %i)', (seed) => {
     const random = createRandom(seed);
     const queue = createDeadlineQueue();

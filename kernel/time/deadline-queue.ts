@@ -1,6 +1,6 @@
 /**
  * A queue of deadlines: a binary heap whose entries know their places, so that one is taken out of the middle without a
- * search. Four verbs: enqueue, dequeue, reorder, head; and forget, for an owner that begins anew.
+ * search. Four verbs: enqueue, dequeue, reorder, head.
  */
 import type { Instant } from './units.ts';
 
@@ -27,8 +27,6 @@ export interface DeadlineQueue<Entry extends QueueEntry> {
   /** The entry that comes first; undefined if there is none. */
   head(): Entry | undefined;
   size(): number;
-  /** Empties the queue without a look at its entries: their places are wrong then, and it is the owner who knows that. */
-  forget(): void;
 }
 
 export function createDeadlineQueue<Entry extends QueueEntry>(): DeadlineQueue<Entry> {
@@ -99,9 +97,5 @@ export function createDeadlineQueue<Entry extends QueueEntry>(): DeadlineQueue<E
     reorder: (entry) => settle(entry, entry.place),
     head: () => (size === 0 ? undefined : heap[0]),
     size: () => size,
-    forget: () => {
-      size = 0;
-      heap.length = 0;
-    },
   };
 }

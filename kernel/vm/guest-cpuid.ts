@@ -22,18 +22,41 @@ const NOTHING: Registers = [0, 0, 0, 0];
 const HIGHEST_BASIC = 0x07;
 const HIGHEST_EXTENDED = 0x8000_0008;
 
-/** CPUID 1: no MONITOR, FMA, x2APIC, TSC-deadline, XSAVE, OSXSAVE, AVX, F16C in ECX; no APIC, MTRR, HTT in EDX. */
-const ECX_1_HIDDEN = bit(3) | bit(12) | bit(21) | bit(24) | bit(26) | bit(27) | bit(28) | bit(29);
+/** CPUID 1: no MONITOR, FMA, PCID, x2APIC, TSC-deadline, XSAVE, OSXSAVE, AVX, F16C in ECX; no APIC, MTRR, HTT in EDX. */
+const ECX_1_HIDDEN = bit(3) | bit(12) | bit(17) | bit(21) | bit(24) | bit(26) | bit(27) | bit(28) | bit(29);
 const ECX_1_HYPERVISOR = 1 << 31;
 const EDX_1_HIDDEN = bit(9) | bit(12) | bit(28);
 /** Of EBX the brand index and CLFLUSH size, not the APIC's number and count. */
 const EBX_1_SHOWN = 0xffff;
 /** CPUID 7 EBX: FSGSBASE, BMI1, SMEP, BMI2, ERMS, RDSEED, ADX, SMAP, CLFLUSHOPT, SHA. Nothing with AVX. */
 const EBX_7_SHOWN = bit(0) | bit(3) | bit(7) | bit(8) | bit(9) | bit(18) | bit(19) | bit(20) | bit(23) | bit(29);
-/** CPUID 8000_0001h ECX: no SVM, SKINIT, XOP, WDT, FMA4, topology and performance extensions, MWAITX. */
+/**
+ * CPUID 8000_0001h ECX: no SVM, extended APIC space, IBS, XOP, SKINIT, WDT, LWP, FMA4, TCE, node number, topology, performance counters,
+ * data breakpoint extension and masks, performance time stamp, MWAITX: what is an MSR or an EFER bit that a guest does not have.
+ */
 const ECX_EXTENDED_HIDDEN =
-  bit(2) | bit(3) | bit(10) | bit(11) | bit(12) | bit(13) | bit(15) | bit(16) | bit(22) | bit(23) | bit(24) | bit(28) | bit(29);
-const EDX_EXTENDED_HIDDEN = bit(9) | bit(12);
+  bit(2) |
+  bit(3) |
+  bit(10) |
+  bit(11) |
+  bit(12) |
+  bit(13) |
+  bit(15) |
+  bit(16) |
+  bit(17) |
+  bit(19) |
+  bit(22) |
+  bit(23) |
+  bit(24) |
+  bit(26) |
+  bit(27) |
+  bit(28) |
+  bit(29) |
+  bit(30);
+/** No APIC, MTRR, FFXSR (a bit of EFER). */
+const EDX_EXTENDED_HIDDEN = bit(9) | bit(12) | bit(25);
+/** CPUID 8000_0008h EBX: CLZERO and WBNOINVD; what else there may be are MSRs (SPEC_CTRL, PRED_CMD) and instructions over counters. */
+const EBX_SIZES_SHOWN = bit(0) | bit(9);
 
 /** A register's four characters, the first in the lowest byte. */
 const textRegister = (text: string): number =>
@@ -75,7 +98,7 @@ export function createGuestCpuid(
         return [a, b, (c & ~ECX_EXTENDED_HIDDEN) >>> 0, (d & ~EDX_EXTENDED_HIDDEN) >>> 0];
       case HIGHEST_EXTENDED:
         // Address sizes; of ECX no count of cores.
-        return [a, b, 0, 0];
+        return [a, b & EBX_SIZES_SHOWN, 0, 0];
       default:
         return [a, b, c, d];
     }

@@ -1,4 +1,5 @@
 /** Model-specific registers as a guest sees them. What is not here does not exist: #GP, as on a CPU without it. */
+import { CR0 } from '../regs/paging.ts';
 import { EFER, EFER_MSR, VMCB } from '../regs/vmcb.ts';
 import { AREA } from './guest-area.ts';
 import type { Vcpu } from './vcpu.ts';
@@ -84,9 +85,8 @@ export function createGuestMsrs({ area, vmcb }: Vcpu, rdtsc: () => bigint): Gues
         case EFER_MSR: {
           const old = vmcb[VMCB.EFER >> 3]!;
           if ((value & ~(EFER_WRITABLE | EFER.LMA)) !== 0n) return false;
-          // "EFER: Long Mode Enable": not while paging is on.
-          const isPaging = (old & EFER.LMA) !== 0n;
-          if (isPaging && (value & EFER.LME) === 0n) return false;
+          // "Long Mode Enable (LME) Bit": it is not changed while paging is on. LMA is the CPU's own: what is written there is ignored.
+          if (((value ^ old) & EFER.LME) !== 0n && (vmcb[VMCB.CR0 >> 3]! & CR0.PG) !== 0n) return false;
           vmcb[VMCB.EFER >> 3] = (value & EFER_WRITABLE) | (old & EFER.LMA) | EFER.SVME;
           return true;
         }

@@ -2,7 +2,7 @@
  * Going on behind the instructions that end in a #VMEXIT without telling the next RIP (CPUs without nRIP save, as QEMU's): an opcode of
  * known length behind any number of prefixes (AMD64 Architecture Programmer's Manual volume 3, "Instruction Prefixes").
  */
-import { SEGMENT_ATTRIBUTES, VMCB } from '../regs/vmcb.ts';
+import { EFER, SEGMENT_ATTRIBUTES, VMCB } from '../regs/vmcb.ts';
 import type { GuestMemory } from './guest-memory.ts';
 import type { Vcpu } from './vcpu.ts';
 
@@ -14,14 +14,13 @@ for (const byte of [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 
 
 /**
  * @param from index of the instruction's first byte
- * @returns how many bytes of prefixes there are; REX counts in 64-bit code only
+ * @returns how many bytes of prefixes there are; REX counts in 64-bit code only, where one before other prefixes is taken and ignored
  */
 export function countPrefixes(bytes: ArrayLike<number>, isCode64: boolean, from = 0): number {
   const end = Math.min(from + LENGTH_MAX, bytes.length);
   const prefixes = LEGACY_PREFIXES;
   let at = from;
-  while (at < end && prefixes[bytes[at]!] === 1) at++;
-  if (isCode64 && at < end && (bytes[at]! & 0xf0) === 0x40) at++;
+  while (at < end && (prefixes[bytes[at]!] === 1 || (isCode64 && (bytes[at]! & 0xf0) === 0x40))) at++;
   return at - from;
 }
 
@@ -29,7 +28,11 @@ const PAGE = 4096;
 const CS_WORD = VMCB.CS >> 2;
 /** The attribute L of CS in that word. */
 const CS_LONG = SEGMENT_ATTRIBUTES.LONG << 16;
-export const isCode64 = ({ vmcb32 }: Vcpu): boolean => (vmcb32[CS_WORD]! & CS_LONG) !== 0;
+const EFER_WORD = VMCB.EFER >> 2;
+const LMA = Number(EFER.LMA);
+/** The attribute says something in long mode only ("Code-Segment Descriptor Attributes"). */
+export const isCode64 = ({ vmcb32 }: Pick<Vcpu, 'vmcb32'>): boolean =>
+  (vmcb32[CS_WORD]! & CS_LONG) !== 0 && (vmcb32[EFER_WORD]! & LMA) !== 0;
 
 /** Places of instructions that are remembered: a power of two. */
 const REMEMBERED = 64;
@@ -60,7 +63,7 @@ export function createSkip({ vmcb, vmcb32 }: Vcpu, memory: GuestMemory): (first:
       return opcodeLength;
     }
     // The CPU has decoded it: if its bytes are not to be had, the guest changed its own tables, and nobody else is harmed.
-    const is64 = (vmcb32[CS_WORD]! & CS_LONG) !== 0;
+    const is64 = isCode64({ vmcb32 });
     const isWithinPage = physical !== undefined && (physical & (PAGE - 1)) <= PAGE - LENGTH_MAX;
     const prefixes = isWithinPage ? countPrefixes(bytes, is64, physical) : countPrefixes(memory.instructionBytes(LENGTH_MAX), is64);
     return prefixes + opcodeLength <= LENGTH_MAX ? prefixes + opcodeLength : opcodeLength;

@@ -1,6 +1,6 @@
 /** A guest CPU: its VMCB, its page of registers, and the states it can begin in. */
 import { CR0, CR4, RFLAGS } from '../regs/paging.ts';
-import { EFER, INTERCEPT_1, INTERCEPT_2, SEGMENT, SEGMENT_ATTRIBUTES, V_INTR, VMCB } from '../regs/vmcb.ts';
+import { EFER, INTERCEPT_1, INTERCEPT_2, SEGMENT, SEGMENT_ATTRIBUTES, TLB_CONTROL_FLUSH_ALL, V_INTR, VMCB } from '../regs/vmcb.ts';
 import { AREA, AREA_FX, AREA_LENGTH } from './guest-area.ts';
 import type { Pages } from './pages.ts';
 
@@ -13,14 +13,6 @@ export interface Vcpu {
   /** The VMCB as words of 64 and of 32 bits: index is offset / 8 or / 4. */
   readonly vmcb: BigInt64Array;
   readonly vmcb32: Int32Array;
-  /** What it begins with, once that was made: a reset is to take no longer than an exit. */
-  initial: InitialState | undefined;
-}
-
-interface InitialState {
-  readonly entry: EntryState;
-  readonly area: BigInt64Array;
-  readonly vmcb: BigInt64Array;
 }
 
 export interface VcpuParts {
@@ -94,7 +86,7 @@ export function createVcpu({ pages, openGuest, hostVmcb, asid, nestedRoot, ioMap
   vmcb32[VMCB.V_INTR >> 2] = V_INTR.MASKING;
   vmcb[VMCB.NP_ENABLE >> 3] = 1n;
   vmcb[VMCB.N_CR3 >> 3] = BigInt(nestedRoot);
-  return { guest: openGuest(areaBlock.address), area, area32: new Int32Array(areaBlock.memory), vmcb, vmcb32, initial: undefined };
+  return { guest: openGuest(areaBlock.address), area, area32: new Int32Array(areaBlock.memory), vmcb, vmcb32 };
 }
 
 /** Where and how a guest begins. */
@@ -113,56 +105,27 @@ export interface EntryState {
 const FCW = 0x037f;
 const MXCSR = 0x1f80;
 const FX_MXCSR = 24;
+const FX_LENGTH = 512;
 /** PAT after reset: write-back, write-through, uncached minus, uncached, twice. */
 const PAT = 0x0007_0406_0007_0406n;
 const DR6 = 0xffff_0ff0n;
 const DR7 = 0x400n;
 
-/** Of the area the registers, and what FXSAVE keeps; of the VMCB the state-save area. */
-const AREA_FIRST = AREA.RAX;
-const AREA_REGISTERS = AREA.TSC_AUX + 1 - AREA_FIRST;
-const FX_FIRST = AREA_FX >> 3;
-const FX_WORDS = 512 >> 3;
-const SAVE_FIRST = VMCB.ES >> 3;
-
 /** Puts a guest CPU at its beginning. Registers that are not named are 0. */
-export function resetVcpu(vcpu: Vcpu, entry: EntryState): void {
-  const { area, vmcb, vmcb32, initial } = vcpu;
-  if (initial?.entry === entry) {
-    area.set(initial.area.subarray(0, AREA_REGISTERS), AREA_FIRST);
-    area.set(initial.area.subarray(AREA_REGISTERS), FX_FIRST);
-    vmcb.set(initial.vmcb, SAVE_FIRST);
-    resetControls(vmcb, vmcb32);
-    return;
-  }
-  makeInitial(vcpu, entry);
-  resetControls(vmcb, vmcb32);
-  const registers = new BigInt64Array(AREA_REGISTERS + FX_WORDS);
-  registers.set(area.subarray(AREA_FIRST, AREA_FIRST + AREA_REGISTERS));
-  registers.set(area.subarray(FX_FIRST, FX_FIRST + FX_WORDS), AREA_REGISTERS);
-  vcpu.initial = { entry, area: registers, vmcb: vmcb.slice(SAVE_FIRST, VMCB.LENGTH >> 3) };
-}
-
-/** Of the control area what a guest's run leaves behind. */
-function resetControls(vmcb: BigInt64Array, vmcb32: Int32Array): void {
-  vmcb[VMCB.EVENTINJ >> 3] = 0n;
-  vmcb[VMCB.EXITINTINFO >> 3] = 0n;
-  vmcb[VMCB.INTERRUPT_SHADOW >> 3] = 0n;
-  vmcb32[VMCB.V_INTR >> 2] = V_INTR.MASKING;
-  vmcb32[VMCB.INTERCEPT_1 >> 2] = vmcb32[VMCB.INTERCEPT_1 >> 2]! & ~INTERCEPT_1.VINTR;
-}
-
-function makeInitial({ area, vmcb }: Vcpu, { mode, entry, cr3 = 0, rbx = 0, rsi = 0, rdi = 0 }: EntryState): void {
-  for (let index = AREA.RAX; index <= AREA.TSC_AUX; index++) area[index] = 0n;
-  const fx = new DataView(area.buffer, area.byteOffset + AREA_FX, 512);
-  for (let offset = 0; offset < 512; offset += 8) fx.setBigUint64(offset, 0n, true);
+export function resetVcpu({ area, vmcb, vmcb32 }: Vcpu, { mode, entry, cr3 = 0, rbx = 0, rsi = 0, rdi = 0 }: EntryState): void {
+  area.fill(0n, AREA.RAX, AREA.TSC_AUX + 1);
+  area.fill(0n, AREA_FX >> 3, (AREA_FX + FX_LENGTH) >> 3);
+  const fx = new DataView(area.buffer, area.byteOffset + AREA_FX, FX_LENGTH);
   fx.setUint16(0, FCW, true);
   fx.setUint32(FX_MXCSR, MXCSR, true);
   area[AREA.RBX] = BigInt(rbx);
   area[AREA.RSI] = BigInt(rsi);
   area[AREA.RDI] = BigInt(rdi);
 
-  for (let index = VMCB.ES >> 3; index < VMCB.LENGTH >> 3; index++) vmcb[index] = 0n;
+  vmcb[VMCB.TSC_OFFSET >> 3] = 0n;
+  // Nothing that was translated before holds any more. The world switch takes it back after the first entry.
+  vmcb32[VMCB.TLB_CONTROL >> 2] = TLB_CONTROL_FLUSH_ALL;
+  vmcb.fill(0n, VMCB.ES >> 3, VMCB.LENGTH >> 3);
   const view = new DataView(vmcb.buffer, vmcb.byteOffset, VMCB.LENGTH);
   function setSegment(offset: number, selector: number, attributes: number, limit: number, base: number): void {
     view.setUint16(offset + SEGMENT.SELECTOR, selector, true);
@@ -193,4 +156,19 @@ function makeInitial({ area, vmcb }: Vcpu, { mode, entry, cr3 = 0, rbx = 0, rsi 
   vmcb[VMCB.DR6 >> 3] = DR6;
   vmcb[VMCB.DR7 >> 3] = DR7;
   vmcb[VMCB.G_PAT >> 3] = PAT;
+  vmcb[VMCB.EVENTINJ >> 3] = 0n;
+  vmcb[VMCB.EXITINTINFO >> 3] = 0n;
+  vmcb[VMCB.INTERRUPT_SHADOW >> 3] = 0n;
+  vmcb32[VMCB.V_INTR >> 2] = V_INTR.MASKING;
+  vmcb32[VMCB.INTERCEPT_1 >> 2] = vmcb32[VMCB.INTERCEPT_1 >> 2]! & ~INTERCEPT_1.VINTR;
+}
+
+/** Puts a guest CPU back to where it is now: quicker than resetVcpu. @returns the function that does it */
+export function rememberVcpu({ area, vmcb }: Vcpu): () => void {
+  const areaThen = area.slice();
+  const vmcbThen = vmcb.slice();
+  return () => {
+    area.set(areaThen);
+    vmcb.set(vmcbThen);
+  };
 }
