@@ -30,6 +30,9 @@ const GAP_END = 17n;
 /** From one reading of the TSC in its loop to the next: instructions, each a nanosecond. */
 const STAMP_STEP = 20n;
 
+/** In ticks of a nanosecond: shorter ones are the kernel's, which prepares the next slot in the middle of this one. */
+const GAP_LEAST = 200_000;
+
 interface BadGuest {
   /** In test/guests, or a path from there. */
   readonly file: string;
@@ -56,7 +59,7 @@ async function runBeside(name: string, guest: BadGuest): Promise<BootedRun> {
        name: '${name}',
        partitions: {
          bad: { program: ${program}, memory: ${memory}, health: ${health} },
-         victim: { program: native('../../../test/guests/slot-stamps.S', { defines: { GAPS: ${gaps} } }), memory: kib(${128 + 4 * Math.ceil(gaps / 256)}) },
+         victim: { program: native('../../../test/guests/slot-stamps.S', { defines: { GAPS: ${gaps}, THRESHOLD: ${GAP_LEAST} } }), memory: kib(${128 + 4 * Math.ceil(gaps / 256)}) },
        },
        plans: { normal: { majorFrame: ms(2), slots: [
          { partition: 'bad', start: ms(0), duration: ms(1) },

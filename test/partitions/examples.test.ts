@@ -268,7 +268,7 @@ describe('the example', () => {
     const { samples } = starts;
     const drift = samples.at(-1)!.value - samples[0]!.value - 199n * 2n * MS;
     expect(drift >= -10n && drift <= 10n, `${drift} ns of drift`).toBe(true);
-    expect(exitsOf(run, 0)).toEqual({ interrupt: 200 });
+    expect(Object.keys(exitsOf(run, 0))).toEqual(['interrupt']);
   });
 });
 
