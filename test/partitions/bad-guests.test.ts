@@ -234,7 +234,7 @@ describe('a guest that', () => {
         health: "{ 'unexpected-exit': 'log' }",
       });
       expect(healthOf(run, BAD)).toEqual([expect.stringMatching(/^unexpected-exit -> log: VMRUN refused its state/)]);
-      expect(statesOf(run, BAD)).toEqual(['halted: it can not be entered']);
+      expect(statesOf(run, BAD)).toEqual(['halted: VMRUN refused its state']);
     });
   });
 
