@@ -8,15 +8,23 @@ import type { Vcpu } from './vcpu.ts';
 
 /** Longest instruction there is. */
 export const LENGTH_MAX = 15;
-const LEGACY_PREFIXES: ReadonlySet<number> = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]);
+/** By byte: 1 if it is one. An index costs the engine a tenth of what a look into a set does. */
+const LEGACY_PREFIXES = new Uint8Array(256);
+for (const byte of [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]) LEGACY_PREFIXES[byte] = 1;
 
-/** @returns how many bytes of prefixes there are; REX counts in 64-bit code only, where one before other prefixes is taken and ignored */
-export function countPrefixes(bytes: readonly number[], isCode64: boolean): number {
-  let count = 0;
-  while (count < bytes.length && (LEGACY_PREFIXES.has(bytes[count]!) || (isCode64 && (bytes[count]! & 0xf0) === 0x40))) count++;
-  return count;
+/**
+ * @param from index of the instruction's first byte
+ * @returns how many bytes of prefixes there are; REX counts in 64-bit code only, where one before other prefixes is taken and ignored
+ */
+export function countPrefixes(bytes: ArrayLike<number>, isCode64: boolean, from = 0): number {
+  const end = Math.min(from + LENGTH_MAX, bytes.length);
+  const prefixes = LEGACY_PREFIXES;
+  let at = from;
+  while (at < end && (prefixes[bytes[at]!] === 1 || (isCode64 && (bytes[at]! & 0xf0) === 0x40))) at++;
+  return at - from;
 }
 
+const PAGE = 4096;
 const CS_WORD = VMCB.CS >> 2;
 /** The attribute L of CS in that word. */
 const CS_LONG = SEGMENT_ATTRIBUTES.LONG << 16;
@@ -55,7 +63,9 @@ export function createSkip({ vmcb, vmcb32 }: Vcpu, memory: GuestMemory): (first:
       return opcodeLength;
     }
     // The CPU has decoded it: if its bytes are not to be had, the guest changed its own tables, and nobody else is harmed.
-    const prefixes = countPrefixes(memory.instructionBytes(LENGTH_MAX), isCode64({ vmcb32 }));
+    const is64 = isCode64({ vmcb32 });
+    const isWithinPage = physical !== undefined && (physical & (PAGE - 1)) <= PAGE - LENGTH_MAX;
+    const prefixes = isWithinPage ? countPrefixes(bytes, is64, physical) : countPrefixes(memory.instructionBytes(LENGTH_MAX), is64);
     return prefixes + opcodeLength <= LENGTH_MAX ? prefixes + opcodeLength : opcodeLength;
   }
 

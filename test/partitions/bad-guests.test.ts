@@ -30,6 +30,9 @@ const GAP_END = 17n;
 /** From one reading of the TSC in its loop to the next: instructions, each a nanosecond. */
 const STAMP_STEP = 20n;
 
+/** In ticks of a nanosecond: shorter ones are the kernel's, which prepares the next slot in the middle of this one. */
+const GAP_LEAST = 200_000;
+
 interface BadGuest {
   /** In test/guests, or a path from there. */
   readonly file: string;
@@ -56,7 +59,7 @@ async function runBeside(name: string, guest: BadGuest): Promise<BootedRun> {
        name: '${name}',
        partitions: {
          bad: { program: ${program}, memory: ${memory}, health: ${health} },
-         victim: { program: native('../../../test/guests/slot-stamps.S', { defines: { GAPS: ${gaps} } }), memory: kib(${128 + 4 * Math.ceil(gaps / 256)}) },
+         victim: { program: native('../../../test/guests/slot-stamps.S', { defines: { GAPS: ${gaps}, THRESHOLD: ${GAP_LEAST} } }), memory: kib(${128 + 4 * Math.ceil(gaps / 256)}) },
        },
        plans: { normal: { majorFrame: ms(2), slots: [
          { partition: 'bad', start: ms(0), duration: ms(1) },
@@ -156,6 +159,12 @@ describe('a guest that', () => {
     expect(statesOf(run, BAD)).toEqual(['halted: shutdown: HLT with interrupts off']);
   });
 
+  it('halts with interrupts off, and is reset each time: begins anew each time', async () => {
+    const run = await runBeside('halt-reset', { file: 'halt-interrupts-off.S', health: "{ shutdown: 'warm-reset' }" });
+    expect(exitsOf(run, BAD)['hlt']).toBeGreaterThan(20);
+    expect(new Set(healthOf(run, BAD))).toEqual(new Set(['shutdown -> warm-reset: HLT with interrupts off']));
+  });
+
   it.each([20260101, 4711])(
     'accesses MSRs and ports at random, 120,000 times, seed %d',
     async (seed) => {
@@ -227,6 +236,29 @@ describe('a guest that', () => {
       expect(healthOf(run, BAD)).toEqual([expect.stringMatching(/^unexpected-exit -> log: VMRUN refused its state/)]);
       expect(statesOf(run, BAD)).toEqual(['halted: VMRUN refused its state']);
     });
+  });
+
+  it('hides what it does behind prefixes', async () => {
+    const run = await runBeside('prefixes', { file: 'prefixes.S', frames: 60 });
+    const { cpuid = 0, hypercall = 0 } = exitsOf(run, BAD);
+    expect(cpuid).toBeGreaterThan(60 * 5);
+    expect(Math.abs(cpuid - hypercall)).toBeLessThanOrEqual(1);
+    expect(statesOf(run, BAD)).toEqual([]);
+  });
+
+  it.each(['log', 'propagate', 'ignore'])('faults over and over, with a rule for it: %s', async (action) => {
+    const run = await runBeside(`faults-${action}`, { file: 'faults.c', health: `{ fault: { 6: '${action}' } }`, frames: 60 });
+    expect(exitsOf(run, BAD)['exception-6']).toBeGreaterThan(60 * 10);
+    const events = healthOf(run, BAD);
+    expect(events).toHaveLength(action === 'ignore' ? 0 : 16);
+    for (const event of events) expect(event).toMatch(new RegExp(`^fault -> ${action}: exception 6, error code 0x0, rip 0x8`));
+    expect(statesOf(run, BAD)).toEqual([]);
+  });
+
+  it('faults once, with a rule that resets it: from the start each time', async () => {
+    const run = await runBeside('fault-reset', { file: 'faults.c', health: "{ fault: { 6: 'cold-reset' } }", frames: 24 });
+    expect(exitsOf(run, BAD)['exception-6']).toBeGreaterThan(20);
+    expect(statesOf(run, BAD).length).toBe(exitsOf(run, BAD)['exception-6']);
   });
 
   it('passes bad numbers, arguments and pointers to hypercalls: an error each, and nothing else', async () => {

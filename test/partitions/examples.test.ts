@@ -63,8 +63,8 @@ describe('the example', () => {
       expect(missed).toBe(0n);
       if (index > 0) expect(due - exec[index - 1]!.due).toBe(10n * MS);
       expect(now).toBeGreaterThanOrEqual(due);
-      // Taken when the program idles: after a stretch of its work.
-      expect(now - due).toBeLessThan(3n * MS + REACTION);
+      // Taken when the program idles: after a stretch of its work, and another one if HW expires too.
+      expect(now - due).toBeLessThan(6n * MS + REACTION);
     });
 
     expect(hw.length).toBeGreaterThan(10);
@@ -76,7 +76,8 @@ describe('the example', () => {
       // Not before it is due; at once within the slot, else at the start of the next one.
       const expected = isOutside ? due - phase + 50n * MS : due;
       expect(now).toBeGreaterThanOrEqual(expected);
-      expect(now - expected).toBeLessThan(3n * MS + REACTION);
+      // Taken when the program idles: it may just have begun to work, and to work again for one that came meanwhile.
+      expect(now - expected).toBeLessThan(6n * MS + REACTION);
     });
     // In the half of each frame in which the other one runs two or three fall due: all but the last of them are counted.
     const missed = hw.map((each) => each.missed);
@@ -267,19 +268,28 @@ describe('the example', () => {
     const { samples } = starts;
     const drift = samples.at(-1)!.value - samples[0]!.value - 199n * 2n * MS;
     expect(drift >= -10n && drift <= 10n, `${drift} ns of drift`).toBe(true);
-    expect(exitsOf(run, 0)).toEqual({ interrupt: 200 });
+    expect(Object.keys(exitsOf(run, 0))).toEqual(['interrupt']);
   });
 });
 
-it('two runs of the demonstration with one seed give the same log, byte for byte', async () => {
-  const twice = await Promise.all(
-    ['a', 'b'].map((name) => boot({ system: 'partitions/demonstration/system.ts', seed: 11, name: `demonstration-seed-11-${name}` })),
-  );
-  const [first, second] = twice as [BootedRun, BootedRun];
-  expect(first).toHold();
-  expect(first.lines.length).toBeGreaterThan(1_000);
-  // Named by its number: a comparison of the whole would be unreadable.
-  const different = first.lines.findIndex((line, index) => line !== second.lines[index]);
-  expect(different < 0 ? [] : [first.lines[different], second.lines[different]], `line ${different + 1} of ${first.log}`).toEqual([]);
-  expect(second.lines.length).toBe(first.lines.length);
+describe('the demonstration, twice with one seed', () => {
+  let twice: Promise<BootedRun[]> | undefined;
+  const runTwice = (): Promise<BootedRun[]> =>
+    (twice ??= Promise.all(
+      ['a', 'b'].map((name) => boot({ system: 'partitions/demonstration/system.ts', seed: 11, name: `demonstration-seed-11-${name}` })),
+    ));
+
+  it('gives the same log, byte for byte', async () => {
+    const [first, second] = (await runTwice()) as [BootedRun, BootedRun];
+    expect(first).toHold();
+    expect(first.lines.length).toBeGreaterThan(1_000);
+    // Named by its number: a comparison of the whole would be unreadable.
+    const different = first.lines.findIndex((line, index) => line !== second.lines[index]);
+    expect(different < 0 ? [] : [first.lines[different], second.lines[different]], `line ${different + 1} of ${first.log}`).toEqual([]);
+    expect(second.lines.length).toBe(first.lines.length);
+  });
+
+  it('begins every slot at its instant', async () => {
+    expectSlotsExact((await runTwice())[0]!);
+  });
 });
