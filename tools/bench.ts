@@ -143,6 +143,8 @@ async function loadedBoots(boots: number, seconds: number): Promise<void> {
 }
 await loadedBoots(isShort ? 3 : 20, isShort ? 1 : 3);
 
+for await (const figure of partitionFigures()) print(figure);
+
 print({ name: 'image.bytes', value: statSync(runtimeImage()).size, unit: 'bytes', limit: 1_500_000 });
 print({ name: 'bundle.bytes', value: statSync(join(buildFolder(), 'bundles', 'kernel-main', 'main.tar')).size, unit: 'bytes' });
 

@@ -55,20 +55,6 @@ function isRead(types: Types, use: NodePath): boolean {
   );
 }
 
-/** Whether the object itself is used, not only its properties by name. */
-function escapes(use: NodePath): boolean {
-  const access = use.parentPath;
-  return !access?.isMemberExpression() || access.node.object !== use.node || access.node.computed;
-}
-
-/** Of a module: at the top, or in the one function that esbuild puts around all modules. */
-function isModuleLevel(types: Types, { scope }: NodePath): boolean {
-  const around = scope.getFunctionParent();
-  if (!around) return true;
-  const isCalledHere = types.isCallExpression(around.path.parent) && around.path.parent.callee === around.path.node;
-  return isCalledHere && around.parent.getFunctionParent() === null;
-}
-
 export function inlineConstants({ types }: { readonly types: Types }): PluginObj {
   return {
     visitor: {
