@@ -43,7 +43,7 @@ export type TimekeepingResult =
 
 /** An interrupt has to be seen to arrive within this time of the TSC, and so many polls: on a busy host the machine may stand for long. */
 const ARRIVAL = millis(20);
-const ARRIVAL_POLLS = 20_000;
+const ARRIVAL_POLLS = 200_000;
 
 /** A comparison of the clock with others when nothing asks for it sooner. */
 const BEAT = millis(250);

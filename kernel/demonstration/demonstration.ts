@@ -25,7 +25,7 @@ const SPURIOUS_LIMIT = 1000;
 const ARRIVALS = 2;
 const ARRIVAL_PERIODS = 5n;
 /** And so many looks: on a busy host without -icount, periods pass in which the machine does not run. */
-const ARRIVAL_POLLS = 20_000;
+const ARRIVAL_POLLS = 200_000;
 
 /**
  * The timers on their own, then the clocks side by side, then the machine's time as the rules choose it, and what it is used for.
