@@ -122,7 +122,7 @@ export const LEADS = {
   /** From the timer's interrupt to being ready to enter with a virtual interrupt. */
   TIMER: 27_000n,
   /** Handling of any one exit. */
-  EXIT: 60_000n,
+  EXIT: 75_000n,
   /** Taken from a slot for chores, and what one piece takes at most. */
   CHORES: 24_000n,
   CHORE: 12_000n,
@@ -347,10 +347,12 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   function switchPlan(index: number): boolean {
     const wanted = plans[index];
     if (!wanted) return false;
+    // The switch is more work than the next slot of the same plan: once, however often it is asked for.
+    if (nextPlan === undefined) {
+      leaveAt -= planLead;
+      deferAt -= planLead;
+    }
     nextPlan = wanted;
-    // The switch is more work than the next slot of the same plan.
-    leaveAt -= planLead;
-    deferAt -= planLead;
     if (wanted.description.isMaintenance) isBroken = true;
     return true;
   }
@@ -671,8 +673,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         }
         if (left >= deferAt) {
           partition.deferredExits++;
-          // What the VMCB holds then can't be entered to find out again.
-          if (code === EXIT_CODE.SHUTDOWN || code === EXIT_CODE.INVALID) partition.deferredCode = code;
+          // What the VMCB holds then can't be entered to find out again, and a trap does not come again.
+          if (code === EXIT_CODE.SHUTDOWN || code === EXIT_CODE.INVALID || code === DEBUG_EXCEPTION) partition.deferredCode = code;
           break running;
         }
         const index = code & 0xff;
@@ -833,5 +835,6 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 }
 
 const INTR = exitIndex(EXIT_CODE.INTR);
+const DEBUG_EXCEPTION = EXIT_CODE.EXCEPTION + 1;
 const TSC_OFFSET = VMCB.TSC_OFFSET >> 3;
 const EXITINTINFO_LOW = VMCB.EXITINTINFO >> 2;

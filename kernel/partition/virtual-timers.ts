@@ -29,7 +29,7 @@ export interface VirtualTimers {
 }
 
 /** Timers that one call of `expire` handles: what is left is handled at the next, so that no partition holds the kernel up. */
-export const EXPIRIES_MAX = 4;
+export const EXPIRIES_MAX = 2;
 
 /** Later than every deadline. */
 export const NEVER_DUE = instant(1n << 62n);
@@ -38,11 +38,14 @@ interface Timer extends QueueEntry {
   readonly id: number;
   clock: number;
   period: bigint;
+  generation: number;
 }
 
 /** @param counts one word per timer: the time page's TIMER_COUNTS */
 export function createVirtualTimers(counts: Int32Array): VirtualTimers {
   const timers: (Timer | undefined)[] = new Array<Timer | undefined>(TIMERS_MAX).fill(undefined);
+  /** Since which reset a timer is armed: one of an earlier time is as good as never armed. */
+  let generation = 0;
   let queues = [createDeadlineQueue<Timer>(), createDeadlineQueue<Timer>()];
 
   /** After a change of a clock's queue. */
@@ -55,7 +58,7 @@ export function createVirtualTimers(counts: Int32Array): VirtualTimers {
 
   function disarm(id: number): void {
     const timer = timers[id];
-    if (timer === undefined || timer.place === NOT_QUEUED) return;
+    if (timer === undefined || timer.place === NOT_QUEUED || timer.generation !== generation) return;
     queues[timer.clock]!.dequeue(timer);
     look(timer.clock);
   }
@@ -64,8 +67,9 @@ export function createVirtualTimers(counts: Int32Array): VirtualTimers {
     nextHw: NEVER_DUE,
     nextExec: NEVER_DUE,
     arm: (id, clock, deadline, period) => {
-      const timer = (timers[id] ??= { id, clock, period, due: deadline, order: id, place: NOT_QUEUED });
-      if (timer.place !== NOT_QUEUED) disarm(id);
+      const timer = (timers[id] ??= { id, clock, period, due: deadline, order: id, place: NOT_QUEUED, generation });
+      disarm(id);
+      timer.generation = generation;
       timer.clock = clock;
       timer.due = deadline;
       timer.period = period;
@@ -100,8 +104,8 @@ export function createVirtualTimers(counts: Int32Array): VirtualTimers {
       return handled > 0;
     },
     reset: () => {
-      // New ones: taking hundreds out one by one takes longer than the kernel has.
-      timers.fill(undefined);
+      // New ones: taking hundreds of timers out, or clearing their array, takes longer than the kernel has.
+      generation++;
       queues = [createDeadlineQueue<Timer>(), createDeadlineQueue<Timer>()];
       own.nextHw = NEVER_DUE;
       own.nextExec = NEVER_DUE;
