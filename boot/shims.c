@@ -509,12 +509,6 @@ SHIM(interruptsLost)
     return JS_NewUint32(context, cpu_of(context)->lost_count);
 }
 
-SHIM(interruptsTaken)
-{
-    UNUSED_ARGUMENTS;
-    return JS_NewUint32(context, cpu_of(context)->taken_count);
-}
-
 SHIM(longestStretch)
 {
     UNUSED_ARGUMENTS;
@@ -808,7 +802,6 @@ static const JSCFunctionListEntry shims[] = {
     ENTRY(interruptVector, 1),
     ENTRY(interruptTsc, 1),
     ENTRY(interruptsLost, 0),
-    ENTRY(interruptsTaken, 0),
     ENTRY(longestStretch, 0),
     ENTRY(openGuest, 1),
     ENTRY(runGuest, 1),

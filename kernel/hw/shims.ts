@@ -80,8 +80,6 @@ export interface Shims {
   interruptTsc(index: number): bigint;
   /** Interrupts that found the list of taken ones full (64), since boot. Always 0, unless something is badly wrong. */
   interruptsLost(): number;
-  /** How many were taken by the last idle, poll or runGuest. */
-  interruptsTaken(): number;
   /** TSC ticks for which interrupts were closed at the most, from one idle, poll or runGuest to the next, since this was last asked. */
   longestStretch(): bigint;
 
