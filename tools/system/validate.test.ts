@@ -124,8 +124,8 @@ describe('each of these is one problem, told with its path:', () => {
     [
       "the machine's port where a virtual device is",
       'partitions.b.ioPorts[0]',
-      (s) => (s.partitions['b']!['ioPorts'] = [{ first: 0x3ff }]),
-      "3FFh has ports at which the partition's platform has a virtual device: 3F8h to 3FFh",
+      (s) => (s.partitions['b']!['ioPorts'] = [{ first: 0x64 }]),
+      "64h has ports at which the partition's platform has a virtual device: 64h",
     ],
     // Durations.
     [
