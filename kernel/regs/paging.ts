@@ -37,6 +37,7 @@ export const PTE = {
   P: 1n << 0n,
   RW: 1n << 1n,
   US: 1n << 2n,
+  PCD: 1n << 4n, // page-level cache disable
   PS: 1n << 7n,
   NX: 1n << 63n,
   ADDRESS: 0x000f_ffff_ffff_f000n,
