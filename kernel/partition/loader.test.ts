@@ -275,7 +275,7 @@ describe('a program with virtual devices', () => {
     const image = create({ ...FLAT, mode: 'long' }, Uint8Array.of(1));
     const vcpu = createFakeVcpu();
     resetVcpu(vcpu, image.entry);
-    const { memory, view } = load(image, 4 * MIB, false);
+    const { memory, view } = load(image, 4 * MIB, true);
     expect(createGuestMemory(vcpu, memory.buffer).translate(0x8000n)).toBe(0x8000);
     const top = Number(view.getBigUint64(image.entry.cr3!, true) & ~0xfffn);
     const directory = Number(view.getBigUint64(top + 3 * 8, true) & ~0xfffn);
