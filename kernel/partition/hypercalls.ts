@@ -265,7 +265,7 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
   });
 
   on(HYPERCALL.SET_ENABLED, (partition, call) => {
-    partition.interrupts.enabled = toNumber(BigInt.asIntN(32, call[FIRST]!));
+    partition.interrupts.setEnabled(toNumber(BigInt.asIntN(32, call[FIRST]!)));
     after = AFTER.REPLAN;
     return ERROR.OK;
   });
