@@ -12,7 +12,7 @@ import { EVENTS } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { Instant } from '../time/units.ts';
 import { AREA } from '../vm/guest-area.ts';
-import { CLOCK, LINE, PARTITION_STATE } from './abi.ts';
+import { LINE, PARTITION_STATE } from './abi.ts';
 import { AFTER, exitIndex, type ExitHandler } from './exits.ts';
 import type { HealthMonitor } from './health-monitor.ts';
 import type { SchedulerCalls } from './hypercalls.ts';
@@ -20,7 +20,7 @@ import { createLoading } from './loader.ts';
 import { NEVER, STATE_NAMES, type Partition } from './partition.ts';
 import type { SlotTimer } from './slot-timer.ts';
 import type { PlanDescription } from './system.ts';
-import { NEVER_DUE } from './virtual-timers.ts';
+import { BEFORE_ALL, NEVER_DUE } from './virtual-timers.ts';
 import type { SystemTime } from './system-time.ts';
 
 export interface SchedulerParts {
@@ -127,7 +127,7 @@ export const LEADS = {
   CHORES: 24_000n,
   CHORE: 12_000n,
   /** Taken from a slot before one that begins with virtual timers to expire, or from the last one of a plan. */
-  EXPIRE: 32_000n,
+  EXPIRE: 36_000n,
   PLAN: 30_000n,
   /** What a guest has at least between two expiries, whatever timers it has armed. */
   GUEST: 20_000n,
@@ -280,14 +280,9 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   function expire(partition: Partition, tsc: bigint): void {
     const timers = partition.timers;
     const instant = toInstant(tsc);
-    if (partition.frozenAt === undefined) {
-      const now = (instant + partition.hwOffset) as Instant;
-      if (timers.nextHw <= now && timers.expire(CLOCK.HW, now)) partition.interrupts.pending |= 1 << LINE.HW_TIMER;
-    }
-    if (partition.hasExecTimer && partition.runningSince !== undefined) {
-      const now = toNanos(execAt(partition, tsc)) as Instant;
-      if (timers.nextExec <= now && timers.expire(CLOCK.EXEC, now)) partition.interrupts.pending |= 1 << LINE.EXEC_TIMER;
-    }
+    const hw = partition.frozenAt === undefined ? ((instant + partition.hwOffset) as Instant) : BEFORE_ALL;
+    const exec = partition.hasExecTimer && partition.runningSince !== undefined ? (toNanos(execAt(partition, tsc)) as Instant) : BEFORE_ALL;
+    if (timers.nextHw <= hw || timers.nextExec <= exec) partition.interrupts.pending |= timers.expire(hw, exec);
     const watchdog = partition.watchdogDue;
     // What is done about it takes as long as an exit: if there is no time for that, in the next slot.
     if (watchdog !== undefined && watchdog <= instant && tsc + exitLead < leaveAt) {
@@ -595,7 +590,9 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         // What is due behind the slot's end waits for the next one.
         if (until !== 0n && partition.dueAt < leaveAt) {
           const due = partition.dueAt;
-          const now = resumeAt > 0n ? resumeAt : rdtsc();
+          // Both have passed by now if much was done since.
+          const clock = rdtsc();
+          const now = clock > resumeAt ? clock : resumeAt;
           if (due > now + timerLead) {
             if (due - timerLead < until) until = due - timerLead;
           } else if (now + expireLead < leaveAt) {
