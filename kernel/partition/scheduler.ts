@@ -26,7 +26,7 @@ import type { SystemTime } from './system-time.ts';
 export interface SchedulerParts {
   readonly partitions: readonly Partition[];
   readonly plans: readonly PlanDescription[];
-  /** Run ends at this instant, at the end of a slot; 0: when all partitions have halted. */
+  /** The run ends at this instant, at the end of a slot; 0: when all partitions have halted. */
   readonly duration: bigint;
   readonly time: SystemTime;
   readonly timer: SlotTimer;
@@ -42,6 +42,12 @@ export interface SchedulerParts {
   readonly endTimerInterrupt: (value: 0) => void;
   /** Work of the kernel that is not urgent, in pieces: done in idle time, and at the end of slots when it is due. */
   readonly chores: Chores;
+  /**
+   * Called when a major frame is over, before the next one is placed; time may stand still in it.
+   * @param end of the frame: the next one begins at this instant, or after it
+   * @returns why the run ends with this frame; undefined if it goes on
+   */
+  readonly betweenFrames?: ((end: bigint) => string | undefined) | undefined;
   /** TSC ticks that the kernel ran at most between two moments at which interrupts were taken. */
   readonly longestStretch: () => bigint;
 }
@@ -152,7 +158,21 @@ const EXPIRIES_BEFORE_RUN = 2;
 const { READY, IDLE, HALTED } = PARTITION_STATE;
 
 export function createScheduler(parts: SchedulerParts): Scheduler {
-  const { partitions, time, timer, dispatcher, trace, rdtsc, runGuest, takeFired, endTimerInterrupt, timerVector, chores } = parts;
+  const {
+    partitions,
+    duration,
+    time,
+    timer,
+    dispatcher,
+    trace,
+    rdtsc,
+    runGuest,
+    takeFired,
+    endTimerInterrupt,
+    timerVector,
+    chores,
+    betweenFrames,
+  } = parts;
   const { armAtEntry } = timer;
   const { toTsc, toInstant, toTicks, toNanos } = time;
   const recordSlot = trace.recorder(EVENTS.slotRun);
@@ -499,6 +519,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     const next = slot.next!;
     const partition = next.partition;
     if (!slot.isFollowed || nextPlan !== undefined || partition === slot.partition || isLast(turn)) return;
+    if (betweenFrames !== undefined && next.index <= slot.index) return;
     if (partition.state !== READY || partition.loading !== undefined || partition.deferredCode !== undefined) return;
     if (partition.hasExecTimer || partition.dueAt <= turn.frameTsc + slot.nextTicks + timerLead) return;
     if (unbooked !== undefined) book(unbooked);
@@ -733,7 +754,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   }
 
   /** Whether the run ends with this turn. */
-  const isLast = ({ frameStart, slot }: Turn): boolean => parts.duration !== 0n && frameStart + slot.end >= parts.duration;
+  const isLast = ({ frameStart, slot }: Turn): boolean => duration !== 0n && frameStart + slot.end >= duration;
 
   /** Puts the turn where the plan goes on. @returns why the run is over, undefined if it is not */
   function advance(): string | undefined {
@@ -742,6 +763,12 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     if (after !== undefined) {
       place(turn, after, turn.frame, turn.frameStart, turn.frameTsc);
       return undefined;
+    }
+    if (betweenFrames !== undefined) {
+      if (deferredTaken !== 0) dispatchDeferred();
+      endTimerInterrupt(0);
+      const ended = betweenFrames(isBroken ? time.now() : turn.frameStart + plan.majorFrame);
+      if (ended !== undefined) return ended;
     }
     // A maintenance plan begins at once: at the next instant that leaves time to prepare its first slot.
     const frameStart = isBroken ? time.now() + LEADS.SWITCH + LEADS.PLAN : turn.frameStart + plan.majorFrame;
@@ -752,9 +779,9 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       nextPlan = undefined;
       trace.record(EVENTS.planSwitched, plan.index, plan.description.name, frame);
     }
-    if (parts.duration === 0n) {
+    if (duration === 0n) {
       if (haltedCount === partitions.length) return 'every partition has halted';
-    } else if (frameStart >= parts.duration) return 'its duration is over';
+    } else if (frameStart >= duration) return 'its duration is over';
     place(turn, plan.slots[0]!, frame, frameStart, toTsc(frameStart));
     return undefined;
   }
