@@ -12,7 +12,7 @@ import { EVENTS } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { Instant } from '../time/units.ts';
 import { AREA } from '../vm/guest-area.ts';
-import { CLOCK, LINE, PARTITION_STATE } from './abi.ts';
+import { LINE, PARTITION_STATE } from './abi.ts';
 import { AFTER, exitIndex, type ExitHandler } from './exits.ts';
 import type { HealthMonitor } from './health-monitor.ts';
 import type { SchedulerCalls } from './hypercalls.ts';
@@ -20,13 +20,13 @@ import { createLoading } from './loader.ts';
 import { NEVER, STATE_NAMES, type Partition } from './partition.ts';
 import type { SlotTimer } from './slot-timer.ts';
 import type { PlanDescription } from './system.ts';
-import { NEVER_DUE } from './virtual-timers.ts';
+import { BEFORE_ALL, NEVER_DUE } from './virtual-timers.ts';
 import type { SystemTime } from './system-time.ts';
 
 export interface SchedulerParts {
   readonly partitions: readonly Partition[];
   readonly plans: readonly PlanDescription[];
-  /** Run ends at this instant, at the end of a slot; 0: when all partitions have halted. */
+  /** The run ends at this instant, at the end of a slot; 0: when all partitions have halted. */
   readonly duration: bigint;
   readonly time: SystemTime;
   readonly timer: SlotTimer;
@@ -42,6 +42,12 @@ export interface SchedulerParts {
   readonly endTimerInterrupt: (value: 0) => void;
   /** Work of the kernel that is not urgent, in pieces: done in idle time, and at the end of slots when it is due. */
   readonly chores: Chores;
+  /**
+   * Called when a major frame is over, before the next one is placed; time may stand still in it.
+   * @param end of the frame: the next one begins at this instant, or after it
+   * @returns why the run ends with this frame; undefined if it goes on
+   */
+  readonly betweenFrames?: ((end: bigint) => string | undefined) | undefined;
   /** TSC ticks that the kernel ran at most between two moments at which interrupts were taken. */
   readonly longestStretch: () => bigint;
 }
@@ -127,7 +133,7 @@ export const LEADS = {
   CHORES: 24_000n,
   CHORE: 12_000n,
   /** Taken from a slot before one that begins with virtual timers to expire, or from the last one of a plan. */
-  EXPIRE: 32_000n,
+  EXPIRE: 36_000n,
   PLAN: 30_000n,
   /** What a guest has at least between two expiries, whatever timers it has armed. */
   GUEST: 20_000n,
@@ -152,7 +158,21 @@ const EXPIRIES_BEFORE_RUN = 2;
 const { READY, IDLE, HALTED } = PARTITION_STATE;
 
 export function createScheduler(parts: SchedulerParts): Scheduler {
-  const { partitions, time, timer, dispatcher, trace, rdtsc, runGuest, takeFired, endTimerInterrupt, timerVector, chores } = parts;
+  const {
+    partitions,
+    duration,
+    time,
+    timer,
+    dispatcher,
+    trace,
+    rdtsc,
+    runGuest,
+    takeFired,
+    endTimerInterrupt,
+    timerVector,
+    chores,
+    betweenFrames,
+  } = parts;
   const { armAtEntry } = timer;
   const { toTsc, toInstant, toTicks, toNanos } = time;
   const recordSlot = trace.recorder(EVENTS.slotRun);
@@ -280,14 +300,9 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   function expire(partition: Partition, tsc: bigint): void {
     const timers = partition.timers;
     const instant = toInstant(tsc);
-    if (partition.frozenAt === undefined) {
-      const now = (instant + partition.hwOffset) as Instant;
-      if (timers.nextHw <= now && timers.expire(CLOCK.HW, now)) partition.interrupts.pending |= 1 << LINE.HW_TIMER;
-    }
-    if (partition.hasExecTimer && partition.runningSince !== undefined) {
-      const now = toNanos(execAt(partition, tsc)) as Instant;
-      if (timers.nextExec <= now && timers.expire(CLOCK.EXEC, now)) partition.interrupts.pending |= 1 << LINE.EXEC_TIMER;
-    }
+    const hw = partition.frozenAt === undefined ? ((instant + partition.hwOffset) as Instant) : BEFORE_ALL;
+    const exec = partition.hasExecTimer && partition.runningSince !== undefined ? (toNanos(execAt(partition, tsc)) as Instant) : BEFORE_ALL;
+    if (timers.nextHw <= hw || timers.nextExec <= exec) partition.interrupts.pending |= timers.expire(hw, exec);
     const watchdog = partition.watchdogDue;
     // What is done about it takes as long as an exit: if there is no time for that, in the next slot.
     if (watchdog !== undefined && watchdog <= instant && tsc + exitLead < leaveAt) {
@@ -504,6 +519,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     const next = slot.next!;
     const partition = next.partition;
     if (!slot.isFollowed || nextPlan !== undefined || partition === slot.partition || isLast(turn)) return;
+    if (betweenFrames !== undefined && next.index <= slot.index) return;
     if (partition.state !== READY || partition.loading !== undefined || partition.deferredCode !== undefined) return;
     if (partition.hasExecTimer || partition.dueAt <= turn.frameTsc + slot.nextTicks + timerLead) return;
     if (unbooked !== undefined) book(unbooked);
@@ -595,7 +611,9 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         // What is due behind the slot's end waits for the next one.
         if (until !== 0n && partition.dueAt < leaveAt) {
           const due = partition.dueAt;
-          const now = resumeAt > 0n ? resumeAt : rdtsc();
+          // Both have passed by now if much was done since.
+          const clock = rdtsc();
+          const now = clock > resumeAt ? clock : resumeAt;
           if (due > now + timerLead) {
             if (due - timerLead < until) until = due - timerLead;
           } else if (now + expireLead < leaveAt) {
@@ -736,7 +754,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   }
 
   /** Whether the run ends with this turn. */
-  const isLast = ({ frameStart, slot }: Turn): boolean => parts.duration !== 0n && frameStart + slot.end >= parts.duration;
+  const isLast = ({ frameStart, slot }: Turn): boolean => duration !== 0n && frameStart + slot.end >= duration;
 
   /** Puts the turn where the plan goes on. @returns why the run is over, undefined if it is not */
   function advance(): string | undefined {
@@ -745,6 +763,12 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     if (after !== undefined) {
       place(turn, after, turn.frame, turn.frameStart, turn.frameTsc);
       return undefined;
+    }
+    if (betweenFrames !== undefined) {
+      if (deferredTaken !== 0) dispatchDeferred();
+      endTimerInterrupt(0);
+      const ended = betweenFrames(isBroken ? time.now() : turn.frameStart + plan.majorFrame);
+      if (ended !== undefined) return ended;
     }
     // A maintenance plan begins at once: at the next instant that leaves time to prepare its first slot.
     const frameStart = isBroken ? time.now() + LEADS.SWITCH + LEADS.PLAN : turn.frameStart + plan.majorFrame;
@@ -755,9 +779,9 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       nextPlan = undefined;
       trace.record(EVENTS.planSwitched, plan.index, plan.description.name, frame);
     }
-    if (parts.duration === 0n) {
+    if (duration === 0n) {
       if (haltedCount === partitions.length) return 'every partition has halted';
-    } else if (frameStart >= parts.duration) return 'its duration is over';
+    } else if (frameStart >= duration) return 'its duration is over';
     place(turn, plan.slots[0]!, frame, frameStart, toTsc(frameStart));
     return undefined;
   }
