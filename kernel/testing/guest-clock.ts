@@ -7,6 +7,8 @@ export interface ManualGuestClock extends GuestClock {
   passUntil(at: Instant): void;
   pass(duration: bigint): void;
   readonly createTimer: CreatePlatformTimer;
+  /** Called after each tick that was delivered, at its instant: for a CPU that takes interrupts there. */
+  afterTick: () => void;
 }
 
 interface Running {
@@ -39,14 +41,16 @@ export function createManualGuestClock(start = instant(0n)): ManualGuestClock {
       if (timer.beat!.numerator === 0n) timer.beat = undefined;
       else timer.index++;
       timer.source.tick(due, () => undefined);
+      clock.afterTick();
     }
     now = at;
   }
 
-  return {
+  const clock: ManualGuestClock = {
     now: () => now,
     passUntil,
     pass: (duration) => passUntil(instant(now + duration)),
+    afterTick: () => undefined,
     createTimer: (source) => {
       const timer: Running = { source, beat: undefined, index: 0n };
       timers.push(timer);
@@ -61,4 +65,5 @@ export function createManualGuestClock(start = instant(0n)): ManualGuestClock {
       };
     },
   };
+  return clock;
 }

@@ -35,8 +35,14 @@ export type Request = (typeof REQUEST)[keyof typeof REQUEST];
 
 /** A wire from a device to the interrupt controllers. */
 export interface InterruptLine {
-  /** A rising edge, and back. @param acknowledged called once, when the CPU takes this very interrupt; not if it was not ACCEPTED */
+  /**
+   * A rising edge, and back.
+   * @param acknowledged called once, when the CPU takes this very interrupt, or its controller forgets it (a reset, an initialisation); not
+   *   if it was not ACCEPTED
+   */
   pulse(acknowledged?: () => void): Request;
+  /** After a restore: of a pulse that was accepted before. @returns false if nothing of this line's waits for the CPU any more */
+  reclaim?(acknowledged: () => void): boolean;
   /** Of a level-triggered source: what the wire carries from now on. */
   setLevel(isHigh: boolean): void;
 }
@@ -51,6 +57,8 @@ export interface TimerSource {
    * @returns what the line said; DROPPED if no interrupt was wanted at all
    */
   tick(deadline: Instant, acknowledged: () => void): Request;
+  /** After a restore: of a tick that was accepted before. @returns false if it counts as acknowledged, which it does without this function */
+  reclaim?(acknowledged: () => void): boolean;
 }
 
 /** A virtual platform timer (platform-timers.ts): what happens to its ticks while the guest does not run is its mode's affair. */

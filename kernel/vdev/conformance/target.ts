@@ -18,7 +18,7 @@ export interface Target {
   waitUntil(at: Instant): void;
   /**
    * Has interrupts of a line counted from now on. Edge- or level-triggered as the case wants it: a level is taken away by `acknowledge`.
-   * @param line an ISA IRQ, 0 to 15
+   * @param line an ISA IRQ, 0 to 15, or an I/O APIC input from 16 on
    */
   watch(line: number, trigger: 'edge' | 'level', acknowledge?: () => void): void;
   /** Instants at which interrupts of the watched lines came since this was last asked. */
