@@ -43,4 +43,12 @@ export const PTE = {
   ADDRESS: 0x000f_ffff_ffff_f000n,
 } as const;
 
-export const RFLAGS = { ALWAYS: 1n << 1n, IF: 1n << 9n, DF: 1n << 10n, VM: 1n << 17n } as const;
+export const RFLAGS = {
+  ALWAYS: 1n << 1n,
+  TF: 1n << 8n,
+  IF: 1n << 9n,
+  DF: 1n << 10n,
+  RF: 1n << 16n,
+  VM: 1n << 17n,
+  AC: 1n << 18n,
+} as const;
