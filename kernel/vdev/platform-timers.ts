@@ -45,6 +45,7 @@ export interface SourceAccounts {
 
 interface TimerState {
   readonly origin: Instant;
+  readonly phase: bigint;
   readonly numerator: bigint;
   readonly denominator: bigint;
   readonly index: bigint;
@@ -93,6 +94,7 @@ interface Timer {
   readonly isAligned: boolean;
   readonly acknowledged: () => void;
   origin: Instant;
+  phase: bigint;
   numerator: bigint;
   denominator: bigint;
   index: bigint;
@@ -158,7 +160,7 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
 
   function setDeadline(timer: Timer): void {
     const { numerator, denominator } = timer;
-    timer.deadline = instant(timer.origin + (timer.index * numerator + denominator - 1n) / denominator);
+    timer.deadline = instant(timer.origin + (timer.phase + timer.index * numerator + denominator - 1n) / denominator);
     timer.due = guestTime.toTicks(timer.deadline);
     isLooked = false;
   }
@@ -171,8 +173,8 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
 
   /** Of a periodic timer: the first tick whose deadline is after `until`, in ticks of guest time. */
   function indexAfter(timer: Timer, until: bigint): bigint {
-    const elapsed = guestTime.toNanos(until) - timer.origin;
-    return elapsed < 0n ? 0n : (elapsed * timer.denominator) / timer.numerator + 1n;
+    const elapsed = (guestTime.toNanos(until) - timer.origin) * timer.denominator - timer.phase;
+    return elapsed < 0n ? 0n : elapsed / timer.numerator + 1n;
   }
 
   /** @returns how many ticks are skipped by that */
@@ -225,14 +227,17 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
     timer.isWaiting = false;
     timer.isUnheard = false;
     timer.keepsNext = false;
-    const { origin, numerator, denominator } = beat;
+    const { origin, phase = 0n, numerator, denominator } = beat;
     timer.numerator = numerator;
     timer.denominator = denominator;
-    if (timer.isAligned && numerator > 0n && origin > 0n) {
+    const first = origin * denominator + phase;
+    if (timer.isAligned && numerator > 0n && first > 0n) {
       timer.origin = instant(0n);
-      timer.index = (origin * denominator + numerator - 1n) / numerator;
+      timer.phase = 0n;
+      timer.index = (first + numerator - 1n) / numerator;
     } else {
       timer.origin = origin;
+      timer.phase = phase;
       timer.index = 0n;
     }
     setBacklog(timer);
@@ -255,6 +260,7 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
           isLooked = false;
         },
         origin: instant(0n),
+        phase: 0n,
         numerator: 0n,
         denominator: 1n,
         index: 0n,
@@ -333,8 +339,9 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
 
     save: () => ({
       leftAt,
-      timers: timers.map(({ origin, numerator, denominator, index, due, isWaiting, heldUntil: held, isUnheard, keepsNext }) => ({
+      timers: timers.map(({ origin, phase, numerator, denominator, index, due, isWaiting, heldUntil: held, isUnheard, keepsNext }) => ({
         origin,
+        phase,
         numerator,
         denominator,
         index,
@@ -352,6 +359,7 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
         const timer = timers[place];
         if (!timer) throw new RangeError(`a state of ${state.timers.length} timers does not fit ${timers.length}`);
         timer.origin = saved.origin;
+        timer.phase = saved.phase;
         timer.numerator = saved.numerator;
         timer.denominator = saved.denominator;
         timer.index = saved.index;
