@@ -12,7 +12,7 @@ import { enableSvm, type Svm } from '../vm/svm.ts';
 import { createVcpu, rememberVcpu, resetVcpu } from '../vm/vcpu.ts';
 import { PARTITION_STATE } from './abi.ts';
 import { createImage, createLoading } from './loader.ts';
-import type { Partition } from './partition.ts';
+import { NEVER, type Partition } from './partition.ts';
 import type { PartitionDescription, SystemDescription } from './system.ts';
 import { createTimePage } from './time-page.ts';
 import { createVirtualInterrupts } from './virtual-interrupts.ts';
@@ -42,8 +42,11 @@ function createMsrMap(pages: Pages): number {
   return address;
 }
 
+type PlatformProgram = typeof import('./virtual-platform.ts');
+
 interface Common {
   readonly machine: Machine;
+  readonly onLine: (partition: number, bytes: Uint8Array) => void;
   readonly pages: Pages;
   readonly svm: Svm;
   readonly msrMap: number;
@@ -51,7 +54,7 @@ interface Common {
 }
 
 function createPartition(common: Common, description: PartitionDescription, index: number): Partition {
-  const { machine, pages, svm, msrMap, hostVmcb } = common;
+  const { machine, pages, svm, msrMap, hostVmcb, onLine } = common;
   const { shims, tscFrequency } = machine;
   const LARGE = 2 * 1024 * 1024;
   const block = pages.take(description.memory, description.memory >= LARGE ? LARGE : PAGE);
@@ -70,8 +73,20 @@ function createPartition(common: Common, description: PartitionDescription, inde
     ioMap: createIoMap(pages, description),
     msrMap,
     exceptions,
+    interceptsTsc: description.platform?.tsc === 'emulated',
   });
   const memory = createGuestMemory(vcpu, block.memory);
+  const virtual =
+    description.platform &&
+    (shims.loadProgram('platform') as PlatformProgram).createVirtualPlatform(
+      machine,
+      description,
+      description.platform,
+      index,
+      vcpu,
+      memory,
+      (bytes) => onLine(index, bytes),
+    );
   const page = createTimePage(pageBlock.memory, index, {
     numerator: tscFrequency.denominator * 1_000_000_000n,
     denominator: tscFrequency.numerator,
@@ -79,7 +94,7 @@ function createPartition(common: Common, description: PartitionDescription, inde
   const image = createImage(description.program, description.name, description.memory, (name) => {
     const file = shims.moduleFile(name);
     return file && new Uint8Array(file);
-  });
+  }, description.platform && { at: 0xe0000, bytes: new Uint8Array(16), rsdp: 0 });
   // Before the epoch nobody's slots are to be kept.
   const loading = createLoading(image, memory.bytes, false, () => resetVcpu(vcpu, image.entry));
   while (!loading.step());
@@ -88,7 +103,7 @@ function createPartition(common: Common, description: PartitionDescription, inde
     description,
     vcpu,
     memory,
-    interrupts: createVirtualInterrupts(vcpu),
+    interrupts: createVirtualInterrupts(vcpu, virtual?.platform),
     timers: createVirtualTimers(page.counts),
     page,
     msrs: createGuestMsrs(vcpu, shims.rdtsc),
@@ -97,10 +112,14 @@ function createPartition(common: Common, description: PartitionDescription, inde
       timePage: description.memory,
       memory: description.memory,
       tscKilohertz: Number(hertz(tscFrequency) / 1000n),
+      hasLocalApic: virtual !== undefined,
     }),
     skip: createSkip(vcpu, memory),
     image,
     restart: rememberVcpu(vcpu),
+    platform: virtual?.platform,
+    mmio: virtual?.mmio,
+    requests: virtual?.requests ?? { isReset: false, isOff: false },
     state: PARTITION_STATE.READY,
     loading: undefined,
     resets: 0,
@@ -114,6 +133,8 @@ function createPartition(common: Common, description: PartitionDescription, inde
     watchdogInterval: BigInt(description.watchdog),
     // Until the scheduler has looked.
     dueAt: 0n,
+    platformDueAt: NEVER,
+    timerLead: 0n,
     hasExecTimer: false,
     exits: new Int32Array(256),
     slots: 0,
@@ -124,13 +145,22 @@ function createPartition(common: Common, description: PartitionDescription, inde
   };
 }
 
-/** Switches SVM on and makes a system's partitions, each loaded and at its program's entry. @throws RangeError without the memory or a program's file */
-export function createPartitions(machine: Machine, svm: Svm, { partitions }: SystemDescription): Partition[] {
+/**
+ * Switches SVM on and makes a system's partitions, each loaded and at its program's entry.
+ * @param onLine what a partition wrote to its virtual COM1; the bytes are valid during the call only
+ * @throws RangeError without the memory or a program's file
+ */
+export function createPartitions(
+  machine: Machine,
+  svm: Svm,
+  { partitions }: SystemDescription,
+  onLine: (partition: number, bytes: Uint8Array) => void,
+): Partition[] {
   const { shims, trace } = machine;
   const free = shims.memoryMap().filter(({ kind }) => kind === 'free');
   const pages = createPages(free, shims.physicalView);
   enableSvm(shims, pages.take(PAGE).address);
-  const common: Common = { machine, pages, svm, msrMap: createMsrMap(pages), hostVmcb: pages.take(PAGE).address };
+  const common: Common = { machine, onLine, pages, svm, msrMap: createMsrMap(pages), hostVmcb: pages.take(PAGE).address };
   return partitions.map((description, index) => {
     const partition = createPartition(common, description, index);
     const { name, program, memory } = description;

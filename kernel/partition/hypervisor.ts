@@ -278,6 +278,7 @@ function createHandlers(
     onWindow: () => AFTER.REPLAN,
     halt: (partition, reason) => calls.setState(partition, PARTITION_STATE.HALTED, reason),
     onTscWritten: calls.refreshClocks,
+    onDevices: calls.settle,
   });
 }
 
@@ -287,6 +288,16 @@ function reportExits({ trace }: Machine, partitions: readonly Partition[], healt
       if (count > 0) trace.record(EVENTS.exitCounts, index, exitName(code), count);
     });
   if (health.untraced() > 0) trace.record(EVENTS.log, `${health.untraced()} more health events were counted, not traced`);
+}
+
+function reportPlatforms({ trace }: Machine, partitions: readonly Partition[]): void {
+  for (const { index, platform } of partitions) {
+    if (platform === undefined) continue;
+    for (const { name, accepted, merged, dropped, lost } of platform.accounts())
+      if (accepted + merged + dropped + lost > 0) trace.record(EVENTS.platformAccounts, index, name, accepted, merged, dropped, lost);
+    for (const { device, reads, writes, misuses } of platform.counts())
+      if (reads + writes + misuses > 0) trace.record(EVENTS.deviceCounts, index, device, reads, writes, misuses);
+  }
 }
 
 /**
@@ -303,12 +314,15 @@ export function runSystem(machine: Machine, wish: Wish, supervisor?: Supervisor)
   if (system.partitions.length >= svm.asids)
     return [`${system.partitions.length} partitions: this CPU has ${svm.asids} address-space identifiers, one of them the host's`];
 
-  const partitions = createPartitions(machine, svm, system);
+  const partitions = createPartitions(machine, svm, system, (index, bytes) => void hypercalls.writeConsole(partitions[index]!, bytes));
   const connected = connectTimer(machine, hardware);
   const started = startTime(machine, system, hardware.clockName, connected.wait);
   if (!started.ok) return started.problems;
   const { time, epochTsc, rtc, wallOffset } = started;
-  for (const { page } of partitions) page.setWallOffset(wallOffset ?? 0n);
+  for (const { page, platform } of partitions) {
+    page.setWallOffset(wallOffset ?? 0n);
+    platform?.begin(epochTsc);
+  }
 
   const supervision =
     supervisor &&
@@ -340,7 +354,7 @@ export function runSystem(machine: Machine, wish: Wish, supervisor?: Supervisor)
   const { calls } = scheduler;
   const health = createHealthMonitor({ trace, actions: calls, now: time.now });
   const ports = createPorts(system.channels, system.inputs, partitions);
-  const { onHypercall } = createHypercalls({
+  const hypercalls = createHypercalls({
     partitions,
     trace: supervision?.trace ?? trace,
     time,
@@ -350,7 +364,7 @@ export function runSystem(machine: Machine, wish: Wish, supervisor?: Supervisor)
     wallOffset,
     consoleRoom: CONSOLE_ROOM,
   });
-  scheduler.connect(createHandlers(machine, calls, health, onHypercall), health);
+  scheduler.connect(createHandlers(machine, calls, health, hypercalls.onHypercall), health);
   const stopInputs = startInputs(machine, rtc, system, (input, taken) => {
     // What happens while the system stands still happens at no instant of it.
     if (!supervision?.isStanding()) ports.deliver(input, time.toInstant(taken));
@@ -368,6 +382,7 @@ export function runSystem(machine: Machine, wish: Wish, supervisor?: Supervisor)
   supervision?.end(reason);
   scheduler.report();
   reportExits(machine, partitions, health);
+  reportPlatforms(machine, partitions);
   trace.record(EVENTS.log, `the system ended: ${reason}`);
   return [];
 }

@@ -7,10 +7,11 @@
  * Everything from a guest's exit to the next entry is a timed path: no text, no objects, no deep calls.
  */
 import type { Dispatcher } from '../interrupts/dispatcher.ts';
-import { EXIT_CODE, VMCB } from '../regs/vmcb.ts';
+import { EVENT, EXIT_CODE, VMCB } from '../regs/vmcb.ts';
 import { EVENTS } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { Instant } from '../time/units.ts';
+import type { Platform } from '../vdev/platform.ts';
 import { AREA } from '../vm/guest-area.ts';
 import { LINE, PARTITION_STATE } from './abi.ts';
 import { AFTER, exitIndex, type ExitHandler } from './exits.ts';
@@ -19,7 +20,7 @@ import type { SchedulerCalls } from './hypercalls.ts';
 import { createLoading } from './loader.ts';
 import { NEVER, STATE_NAMES, type Partition } from './partition.ts';
 import type { SlotTimer } from './slot-timer.ts';
-import type { PlanDescription } from './system.ts';
+import type { PlanDescription, SlotDescription } from './system.ts';
 import { BEFORE_ALL, NEVER_DUE } from './virtual-timers.ts';
 import type { SystemTime } from './system-time.ts';
 
@@ -127,6 +128,9 @@ export const LEADS = {
   PREPARE: 26_000n,
   /** From the timer's interrupt to being ready to enter with a virtual interrupt. */
   TIMER: 27_000n,
+  /** The same where a tick goes through virtual devices, and more before a slot whose partition has some. */
+  TICK: 110_000n,
+  PLATFORM: 60_000n,
   /** Handling of any one exit. */
   EXIT: 75_000n,
   /** Taken from a slot for chores, and what one piece takes at most. */
@@ -178,6 +182,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   const recordSlot = trace.recorder(EVENTS.slotRun);
   const recordWoken = trace.recorder(EVENTS.slotWoken);
   const recordLate = trace.recorder(EVENTS.slotLate);
+  const recordGuestInterrupt = trace.recorder(EVENTS.guestInterrupt);
+  const recordGuestTime = trace.recorder(EVENTS.guestTime);
   const timerAlone = BigInt((timerVector << 8) | 1);
   const toNumber = Number;
 
@@ -185,6 +191,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   const quickLead = toTicks(LEADS.QUICK);
   const prepareLead = toTicks(LEADS.PREPARE);
   const timerLead = toTicks(LEADS.TIMER);
+  const tickLead = toTicks(LEADS.TICK);
+  const platformLead = toTicks(LEADS.PLATFORM);
   const exitLead = toTicks(LEADS.EXIT);
   const choresLead = toTicks(LEADS.CHORES);
   const choreLead = toTicks(LEADS.CHORE);
@@ -197,6 +205,10 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   const handlerRun = toTicks(LEADS.HANDLER);
   const shadowRun = toTicks(LEADS.SHADOW);
   const lateLimit = toTicks(LATE);
+
+  for (const partition of partitions) partition.timerLead = partition.platform === undefined ? timerLead : tickLead;
+  /** What the start of a slot takes more than others. */
+  const leadBefore = ({ partition }: SlotDescription): bigint => (partitions[partition]!.platform === undefined ? 0n : platformLead);
 
   const plans: readonly Plan[] = parts.plans.map((description, index) => {
     const majorFrame = BigInt(description.majorFrame);
@@ -212,7 +224,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         end,
         startTicks: toTicks(start),
         endTicks: toTicks(end),
-        leaveTicks: toTicks(end) - (isFollowed ? switchLead : 0n),
+        leaveTicks: toTicks(end) - (isFollowed ? switchLead + leadBefore(description.slots[at + 1] ?? description.slots[0]!) : 0n),
         next: undefined,
         nextTicks: 0n,
         isFollowed,
@@ -293,7 +305,36 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       const at = toTsc(watchdog);
       if (at < due) due = at;
     }
+    const platform = partition.platform;
+    if (platform !== undefined) {
+      const at = platform.dueTsc();
+      partition.platformDueAt = at;
+      if (at < due) due = at;
+    }
     partition.dueAt = due;
+  }
+
+  /**
+   * A partition's devices may be in another state than before: its CPU is told what they ask for, and what its TSC shows.
+   * @returns AFTER.x
+   */
+  function settle(partition: Partition, platform: Platform): number {
+    const { requests, vcpu, interrupts } = partition;
+    if (requests.isReset || requests.isOff) {
+      if (requests.isReset) reset(partition, false, 'its own, by a port');
+      else setState(partition, HALTED, 'it switched itself off');
+      requests.isReset = requests.isOff = false;
+      return AFTER.REPLAN;
+    }
+    const { vmcb, vmcb32 } = vcpu;
+    const offset = platform.tscOffset();
+    if (vmcb[TSC_OFFSET] !== offset) {
+      vmcb[TSC_OFFSET] = offset;
+      if (partition.runningSince !== undefined) writeClocks(partition, rdtsc());
+      recordGuestTime(rdtsc(), partition.index, platform.offset(), platform.owed());
+    }
+    vmcb32[V_INTR_WORD] = (vmcb32[V_INTR_WORD]! & ~0xff) | platform.readCr8();
+    return interrupts.sense() || platform.dueTsc() !== partition.platformDueAt ? AFTER.REPLAN : AFTER.RESUME;
   }
 
   /** Expires what is due by a TSC value. */
@@ -303,6 +344,11 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     const hw = partition.frozenAt === undefined ? ((instant + partition.hwOffset) as Instant) : BEFORE_ALL;
     const exec = partition.hasExecTimer && partition.runningSince !== undefined ? (toNanos(execAt(partition, tsc)) as Instant) : BEFORE_ALL;
     if (timers.nextHw <= hw || timers.nextExec <= exec) partition.interrupts.pending |= timers.expire(hw, exec);
+    const platform = partition.platform;
+    if (platform !== undefined && partition.platformDueAt <= tsc) {
+      platform.deliver(tsc);
+      settle(partition, platform);
+    }
     const watchdog = partition.watchdogDue;
     // What is done about it takes as long as an exit: if there is no time for that, in the next slot.
     if (watchdog !== undefined && watchdog <= instant && tsc + exitLead < leaveAt) {
@@ -333,6 +379,11 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   function beginReset(partition: Partition): void {
     partition.timers.reset();
     partition.restart();
+    const { platform } = partition;
+    if (platform !== undefined) {
+      platform.reset();
+      partition.vcpu.vmcb[TSC_OFFSET] = platform.tscOffset();
+    }
     partition.interrupts.reset();
     partition.page.setFrozen(false);
     // Its offsets are gone, that of its TSC too: what the page says of this slot is not right any more.
@@ -430,7 +481,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         partition.state = READY;
       } else {
         const due = partition.state === IDLE ? partition.dueAt : NEVER;
-        if (due < end && due <= now + timerLead) {
+        if (due < end && due <= now + partition.timerLead) {
           const at = due > now ? due : now;
           expire(partition, at);
           if (interrupts.isDeliverable() && partition.state === IDLE) {
@@ -438,7 +489,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
             return at;
           }
         } else {
-          const wake = due < end ? due - timerLead : end;
+          const wake = due < end ? due - partition.timerLead : end;
           if (wake - now > choreLead + wakeLead && chores.isDue(now)) chores.step();
           else {
             timer.arm(wake);
@@ -448,6 +499,14 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         }
       }
     }
+  }
+
+  /** An interrupt of virtual controllers has been taken, if one goes in: their next one may be due. */
+  function noteInjected(partition: Partition, resumeAt: bigint): void {
+    const injected = partition.vcpu.vmcb32[EVENTINJ_LOW]!;
+    if (injected >= 0) return;
+    recordGuestInterrupt(resumeAt > 0n ? resumeAt : rdtsc(), partition.index, injected & EVENT.VECTOR);
+    findDue(partition);
   }
 
   /** As much of them as fits before a TSC value. */
@@ -521,7 +580,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     if (!slot.isFollowed || nextPlan !== undefined || partition === slot.partition || isLast(turn)) return;
     if (betweenFrames !== undefined && next.index <= slot.index) return;
     if (partition.state !== READY || partition.loading !== undefined || partition.deferredCode !== undefined) return;
-    if (partition.hasExecTimer || partition.dueAt <= turn.frameTsc + slot.nextTicks + timerLead) return;
+    if (partition.platform !== undefined || partition.hasExecTimer || partition.dueAt <= turn.frameTsc + slot.nextTicks + timerLead) return;
     if (unbooked !== undefined) book(unbooked);
     if (next.index > slot.index) place(spare, next, turn.frame, turn.frameStart, turn.frameTsc);
     else {
@@ -551,6 +610,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     const slot = own.slot;
     const partition = slot.partition;
     const interrupts = partition.interrupts;
+    const platform = partition.platform;
+    const lead = partition.timerLead;
     const vcpu = partition.vcpu;
     const area = vcpu.area;
     const guest = vcpu.guest;
@@ -569,6 +630,11 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       deferAt = leaveAt - exitLead;
       prepareAt = leaveAt - prepareLead;
       own.leaveAt = leaveAt;
+      if (platform !== undefined) {
+        platform.beforeRun(startTsc);
+        settle(partition, platform);
+        findDue(partition);
+      }
       if (partition.state <= IDLE) {
         if (partition.dueAt <= startTsc) expire(partition, startTsc);
         interrupts.pending |= 1 << LINE.SLOT_START;
@@ -604,8 +670,10 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
         // What goes in at the entry, and what ends this run of the guest.
         let until = prepareAt < choresAt ? prepareAt : choresAt;
-        if ((interrupts.pending & interrupts.enabled) !== 0 || interrupts.isWindowOpen || vcpu.vmcb32[EXITINTINFO_LOW]! < 0)
+        if ((interrupts.pending & interrupts.enabled) !== 0 || interrupts.isWindowOpen || vcpu.vmcb32[EXITINTINFO_LOW]! < 0) {
           if (interrupts.prepare() === 'short') until = 0n;
+          if (platform !== undefined) noteInjected(partition, resumeAt);
+        }
         // Their handlers have waited for a slot with time.
         if (deferredTaken !== 0) until = 0n;
         // What is due behind the slot's end waits for the next one.
@@ -614,8 +682,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
           // Both have passed by now if much was done since.
           const clock = rdtsc();
           const now = clock > resumeAt ? clock : resumeAt;
-          if (due > now + timerLead) {
-            if (due - timerLead < until) until = due - timerLead;
+          if (due > now + lead) {
+            if (due - lead < until) until = due - lead;
           } else if (now + expireLead < leaveAt) {
             if (expiries < EXPIRIES_BEFORE_RUN) {
               // Its run would be over before it began: the instant is waited for here, at the slot's start for the partition's own sake.
@@ -712,6 +780,11 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     }
     own.entered = entered;
     own.left = left;
+    if (platform !== undefined) {
+      // The CPU is the partition's to the end of its slot, whatever the kernel takes of it; unless it ends early.
+      const end = isBroken ? left : own.frameTsc + slot.endTicks;
+      platform.afterRun(left > end ? left : end);
+    }
     if (isAhead) unbooked = own;
     else {
       if (unbooked !== undefined) book(unbooked);
@@ -798,6 +871,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       return;
     }
     let prepareAt = startTsc - switchLead - wakeLead;
+    if (slot.partition.platform !== undefined) prepareAt -= platformLead;
     if (slot.partition.dueAt <= startTsc) prepareAt -= expireLead;
     if (now < prepareAt) idleUntil(prepareAt);
     runSlot();
@@ -838,6 +912,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       hasTime: () => rdtsc() < deferAt,
       hwClock: (partition) => hwAt(partition, time.now()),
       execClock: (partition) => toNanos(execAt(partition, rdtsc())),
+      settle,
       refreshClocks: (partition) => {
         if (partition.runningSince !== undefined) writeClocks(partition, rdtsc());
         findDue(partition);
@@ -861,4 +936,6 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 const INTR = exitIndex(EXIT_CODE.INTR);
 const DEBUG_EXCEPTION = EXIT_CODE.EXCEPTION + 1;
 const TSC_OFFSET = VMCB.TSC_OFFSET >> 3;
+const V_INTR_WORD = VMCB.V_INTR >> 2;
+const EVENTINJ_LOW = VMCB.EVENTINJ >> 2;
 const EXITINTINFO_LOW = VMCB.EXITINTINFO >> 2;

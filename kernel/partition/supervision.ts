@@ -77,7 +77,9 @@ export function createSupervision(parts: SupervisionParts): Supervision {
     if (next === undefined) return LEFT;
     until = next;
     for (const partition of partitions) {
-      partition.vcpu.vmcb[TSC_OFFSET]! -= stood;
+      const { platform, vcpu } = partition;
+      platform?.stood(stood);
+      vcpu.vmcb[TSC_OFFSET] = platform?.tscOffset() ?? vcpu.vmcb[TSC_OFFSET]! - stood;
       calls!.refreshClocks(partition);
     }
     forgetStretch();
