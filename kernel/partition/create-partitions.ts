@@ -85,16 +85,24 @@ function createPartition(common: Common, description: PartitionDescription, inde
       index,
       vcpu,
       memory,
+      () => interrupts.isInterruptible(),
       (bytes) => onLine(index, bytes),
     );
+  const interrupts = createVirtualInterrupts(vcpu, virtual?.platform);
   const page = createTimePage(pageBlock.memory, index, {
     numerator: tscFrequency.denominator * 1_000_000_000n,
     denominator: tscFrequency.numerator,
   });
-  const image = createImage(description.program, description.name, description.memory, (name) => {
-    const file = shims.moduleFile(name);
-    return file && new Uint8Array(file);
-  }, description.platform && { at: 0xe0000, bytes: new Uint8Array(16), rsdp: 0 });
+  const image = createImage(
+    description.program,
+    description.name,
+    description.memory,
+    (name) => {
+      const file = shims.moduleFile(name);
+      return file && new Uint8Array(file);
+    },
+    description.platform && { at: 0xe0000, bytes: new Uint8Array(16), rsdp: 0 },
+  );
   // Before the epoch nobody's slots are to be kept.
   const loading = createLoading(image, memory.bytes, false, () => resetVcpu(vcpu, image.entry));
   while (!loading.step());
@@ -103,7 +111,7 @@ function createPartition(common: Common, description: PartitionDescription, inde
     description,
     vcpu,
     memory,
-    interrupts: createVirtualInterrupts(vcpu, virtual?.platform),
+    interrupts,
     timers: createVirtualTimers(page.counts),
     page,
     msrs: createGuestMsrs(vcpu, shims.rdtsc),
@@ -135,6 +143,7 @@ function createPartition(common: Common, description: PartitionDescription, inde
     dueAt: 0n,
     platformDueAt: NEVER,
     timerLead: 0n,
+    expiryWork: 0n,
     hasExecTimer: false,
     exits: new Int32Array(256),
     slots: 0,

@@ -130,6 +130,8 @@ export const LEADS = {
   TIMER: 27_000n,
   /** The same where a tick goes through virtual devices, and more before a slot whose partition has some. */
   TICK: 110_000n,
+  /** Of that, what remains from the decision to deliver: guest time may be set, and that to what it is at the entry. */
+  DELIVER: 85_000n,
   PLATFORM: 60_000n,
   /** Handling of any one exit. */
   EXIT: 75_000n,
@@ -192,6 +194,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   const prepareLead = toTicks(LEADS.PREPARE);
   const timerLead = toTicks(LEADS.TIMER);
   const tickLead = toTicks(LEADS.TICK);
+  const deliverLead = toTicks(LEADS.DELIVER);
   const platformLead = toTicks(LEADS.PLATFORM);
   const exitLead = toTicks(LEADS.EXIT);
   const choresLead = toTicks(LEADS.CHORES);
@@ -206,7 +209,10 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   const shadowRun = toTicks(LEADS.SHADOW);
   const lateLimit = toTicks(LATE);
 
-  for (const partition of partitions) partition.timerLead = partition.platform === undefined ? timerLead : tickLead;
+  for (const partition of partitions) {
+    partition.timerLead = partition.platform === undefined ? timerLead : tickLead;
+    partition.expiryWork = partition.platform === undefined ? 0n : deliverLead;
+  }
   /** What the start of a slot takes more than others. */
   const leadBefore = ({ partition }: SlotDescription): bigint => (partitions[partition]!.platform === undefined ? 0n : platformLead);
 
@@ -482,7 +488,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       } else {
         const due = partition.state === IDLE ? partition.dueAt : NEVER;
         if (due < end && due <= now + partition.timerLead) {
-          const at = due > now ? due : now;
+          const at = due > now + partition.expiryWork ? due : now + partition.expiryWork;
           expire(partition, at);
           if (interrupts.isDeliverable() && partition.state === IDLE) {
             partition.state = READY;
@@ -501,12 +507,14 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     }
   }
 
-  /** An interrupt of virtual controllers has been taken, if one goes in: their next one may be due. */
-  function noteInjected(partition: Partition, resumeAt: bigint): void {
+  /** An interrupt of virtual controllers has been taken, if one goes in: their next one may be due, or wait for the moment at which it can be. */
+  function noteInjected(partition: Partition, platform: Platform, resumeAt: bigint): void {
     const injected = partition.vcpu.vmcb32[EVENTINJ_LOW]!;
-    if (injected >= 0) return;
-    recordGuestInterrupt(resumeAt > 0n ? resumeAt : rdtsc(), partition.index, injected & EVENT.VECTOR);
-    findDue(partition);
+    if (injected < 0) {
+      recordGuestInterrupt(resumeAt > 0n ? resumeAt : rdtsc(), partition.index, injected & EVENT.VECTOR);
+      findDue(partition);
+    }
+    if (platform.isHeld()) partition.interrupts.awaitInterruptible();
   }
 
   /** As much of them as fits before a TSC value. */
@@ -612,6 +620,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     const interrupts = partition.interrupts;
     const platform = partition.platform;
     const lead = partition.timerLead;
+    const work = partition.expiryWork;
     const vcpu = partition.vcpu;
     const area = vcpu.area;
     const guest = vcpu.guest;
@@ -672,8 +681,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         let until = prepareAt < choresAt ? prepareAt : choresAt;
         if ((interrupts.pending & interrupts.enabled) !== 0 || interrupts.isWindowOpen || vcpu.vmcb32[EXITINTINFO_LOW]! < 0) {
           if (interrupts.prepare() === 'short') until = 0n;
-          if (platform !== undefined) noteInjected(partition, resumeAt);
-        }
+          if (platform !== undefined) noteInjected(partition, platform, resumeAt);
+        } else if (platform !== undefined && platform.isHeld()) interrupts.awaitInterruptible();
         // Their handlers have waited for a slot with time.
         if (deferredTaken !== 0) until = 0n;
         // What is due behind the slot's end waits for the next one.
@@ -684,12 +693,12 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
           const now = clock > resumeAt ? clock : resumeAt;
           if (due > now + lead) {
             if (due - lead < until) until = due - lead;
-          } else if (now + expireLead < leaveAt) {
+          } else if (now + (platform === undefined ? expireLead : lead) < leaveAt) {
             if (expiries < EXPIRIES_BEFORE_RUN) {
               // Its run would be over before it began: the instant is waited for here, at the slot's start for the partition's own sake.
               expiries++;
               if (entered === 0n) own.isReady = false;
-              resumeAt = due > now ? due : now;
+              resumeAt = due > now + work ? due : now + work;
               expire(partition, resumeAt);
               armed = 0n;
               continue;

@@ -43,6 +43,10 @@ export interface VirtualInterrupts {
    * @returns false if that is a triple fault: nothing goes in, the guest has shut down
    */
   injectException(vector: number, errorCode?: number): boolean;
+  /** Whether the guest could take an interrupt at the next entry. */
+  isInterruptible(): boolean;
+  /** Asks for the moment at which it can, if it can't. */
+  awaitInterruptible(): void;
   reset(): void;
 }
 
@@ -122,6 +126,10 @@ export function createVirtualInterrupts(
       const before = lines.pending;
       lines.pending = brokenOff !== NONE || controller.isRequesting() ? before | CONTROLLER : before & ~CONTROLLER;
       return lines.pending !== before;
+    },
+    isInterruptible: () => vmcb32[EVENTINJ_LOW]! >= 0 && (vmcb32[FLAGS]! & IF) !== 0 && (vmcb32[SHADOW]! & 1) === 0,
+    awaitInterruptible: () => {
+      if (vmcb32[EVENTINJ_LOW]! < 0 || (vmcb32[FLAGS]! & IF) === 0) openWindow();
     },
     isDeliverable: () => (lines.pending & lines.enabled) !== 0,
     prepare: () => {

@@ -24,6 +24,7 @@ export function createVirtualPlatform(
   index: number,
   vcpu: Vcpu,
   memory: GuestMemory,
+  isInterruptible: () => boolean,
   onLine: (bytes: Uint8Array) => void,
 ): VirtualPlatform {
   const requests = { isReset: false, isOff: false };
@@ -39,6 +40,7 @@ export function createVirtualPlatform(
     memoryBytes,
     ports: PLATFORM_PORTS,
     onLine,
+    isInterruptible,
     onMisuse: (device, what, offset, width) => {
       if (traced++ < MISUSES_TRACED) trace.record(EVENTS.deviceMisuse, index, device, offset, width, what);
     },

@@ -3,8 +3,8 @@
  *
  * One rule of order: ticks are delivered in the order of their deadlines. A tick is due when guest time is at its deadline. In mode
  * delay_for_missed_ticks it is due already when platform time is, and delivering it steps guest time to the deadline. Such a step waits until
- * the CPU has taken every tick before it, because that one's handler would find itself late by the step; but for HOLD_MAX at most, so that an
- * interrupt that the guest never takes does not hold its time back for ever.
+ * the CPU has taken every tick before it, because that one's handler would find itself late by the step, and until it is ready for this one; but
+ * for HOLD_MAX at most, so that an interrupt that the guest never takes does not hold its time back for ever.
  *
  * Where missed ticks are all delivered, a source's next tick waits until the CPU has taken its last: a backlog, bounded, and what is lost by
  * the bound is counted. Elsewhere ticks that the CPU has not taken merge, as in hardware. A tick that nobody hears of (masked, or merged
@@ -21,6 +21,8 @@ export interface PlatformTimersOptions {
   readonly mode: TimerModeName;
   /** Ticks of one source that are due and not delivered, at most; from 1 on. What is more is lost, the earliest first. */
   readonly backlogMax?: number;
+  /** Whether the CPU would take an interrupt now: only then a step is made for it, for a handler does not see its time jump. */
+  readonly isReady?: () => boolean;
 }
 
 export interface SourceOptions {
@@ -66,6 +68,8 @@ export interface PlatformTimers {
   readonly create: (source: TimerSource, options?: SourceOptions) => PlatformTimer;
   /** Host TSC at which the next tick is to be delivered, maybe a past one; NEVER_DUE if there is none, or all wait for the CPU. */
   dueTsc(): bigint;
+  /** Whether a step waits for the CPU to be ready: it is to be asked for again when that is so. */
+  isHeld(hostTsc: bigint): boolean;
   /**
    * Delivers what is due, at most DELIVERIES_MAX ticks: dueTsc() tells whether that was all.
    * @param hostTsc not before that of an earlier call
@@ -122,7 +126,12 @@ interface Timer {
 }
 
 /** @throws RangeError for a backlogMax under 1 */
-export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX }: PlatformTimersOptions): PlatformTimers {
+export function createPlatformTimers({
+  guestTime,
+  mode,
+  backlogMax = BACKLOG_MAX,
+  isReady = () => true,
+}: PlatformTimersOptions): PlatformTimers {
   if (!Number.isInteger(backlogMax) || backlogMax < 1)
     throw new RangeError(`a backlog of ${backlogMax} ticks can't hold the one that is due`);
   const { freezes, missed } = TIMER_MODES[mode];
@@ -137,6 +146,8 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
   /** Deadline of the next tick that platform time makes due, and when the step to it may be made; both in ticks of guest time. */
   let nextByPlatform: bigint = NEVER_DUE;
   let heldUntil = 0n;
+  /** Until then (ticks of guest time) no step is made unless the CPU is ready. */
+  let unreadyUntil = 0n;
 
   function look(): void {
     let earliest: bigint = NEVER_DUE;
@@ -199,6 +210,7 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
     if (due > guest) {
       if (due > reach) return;
       guestTime.stepTo(due, hostTsc);
+      unreadyUntil = due + holdMax;
     }
     const isPeriodic = timer.numerator !== 0n;
     if (isPeriodic) {
@@ -295,10 +307,18 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
       if (next === undefined) return NEVER_DUE;
       const byGuest = next.due - guestTime.offset;
       if (nextByPlatform === NEVER_DUE) return byGuest;
-      const unheld = heldUntil - guestTime.offset;
+      const until = unreadyUntil > heldUntil && !isReady() ? unreadyUntil : heldUntil;
+      const unheld = until - guestTime.offset;
       const byPlatform = nextByPlatform - guestTime.platformOffset;
       const stepped = byPlatform > unheld ? byPlatform : unheld;
       return stepped < byGuest ? stepped : byGuest;
+    },
+
+    isHeld: (hostTsc) => {
+      if (leftAt !== NEVER_DUE) return false;
+      if (!isLooked) look();
+      const guest = hostTsc + guestTime.offset;
+      return nextByPlatform > guest && nextByPlatform <= hostTsc + guestTime.platformOffset && unreadyUntil > guest && !isReady();
     },
 
     deliver: (hostTsc) => {
@@ -307,7 +327,11 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
         if (!isLooked) look();
         if (next === undefined) return;
         const guest = hostTsc + guestTime.offset;
-        const isStep = nextByPlatform > guest && nextByPlatform <= hostTsc + guestTime.platformOffset && heldUntil <= guest;
+        const isStep =
+          nextByPlatform > guest &&
+          nextByPlatform <= hostTsc + guestTime.platformOffset &&
+          heldUntil <= guest &&
+          (unreadyUntil <= guest || isReady());
         const reach = isStep ? nextByPlatform : guest;
         if (next.due > reach) return;
         deliverOne(next, hostTsc, guest, reach);
@@ -326,6 +350,7 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
         }
       }
       leftAt = NEVER_DUE;
+      unreadyUntil = now + holdMax;
       isLooked = false;
     },
 

@@ -42,6 +42,8 @@ export interface PlatformOptions {
   readonly onMisuse: (device: string, what: string, offset: number, width: number) => void;
   /** A tick goes to its device. @param source its place in `sources` */
   readonly onTick: (source: number, deadline: Instant) => void;
+  /** Whether the CPU's flags let it take an interrupt now. */
+  readonly isInterruptible: () => boolean;
   readonly onReset: () => void;
   /** The guest switched its machine off, or to sleep, from which nothing would wake it. */
   readonly onSleep: () => void;
@@ -111,6 +113,8 @@ export interface Platform {
   // ---- time
   /** Host TSC at which the next tick is due. */
   dueTsc(): bigint;
+  /** Whether one waits for the CPU to be interruptible. */
+  isHeld(): boolean;
   /** Delivers what is due by then. */
   deliver(hostTsc: bigint): void;
   beforeRun(hostTsc: bigint): void;
@@ -160,7 +164,11 @@ export function createPlatform(options: PlatformOptions): Platform {
     setsOnThaw: options.setsOnThaw,
     setsOnPost: options.setsOnPost,
   });
-  const timers = createPlatformTimers({ guestTime: time, mode: options.timerMode });
+  const timers = createPlatformTimers({
+    guestTime: time,
+    mode: options.timerMode,
+    isReady: () => options.isInterruptible() && !localApic.isServing() && !pic.isServing(),
+  });
   const sources: string[] = [];
   const createTimer: CreatePlatformTimer = (source) => {
     const place = sources.push(source.name) - 1;
@@ -395,6 +403,7 @@ export function createPlatform(options: PlatformOptions): Platform {
     },
 
     dueTsc: timers.dueTsc,
+    isHeld: () => timers.isHeld(tsc),
     deliver: (hostTsc) => {
       tsc = hostTsc;
       timers.deliver(hostTsc);
