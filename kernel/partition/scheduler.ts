@@ -145,7 +145,7 @@ export const LEADS = {
   ARM: 1_500n,
   /** What a guest has at least from an entry at an instant on. */
   HANDLER: 5_000n,
-  /** What a guest in an interrupt shadow runs before it is looked at again. */
+  /** What a guest in an interrupt shadow runs before it is looked at again, or one whose entry was waited for when an interrupt was taken. */
   SHADOW: 300n,
 } as const;
 
@@ -333,6 +333,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   function beginReset(partition: Partition): void {
     partition.timers.reset();
     partition.restart();
+    timer.prepareArea(partition.vcpu.area, shadowRun);
     partition.interrupts.reset();
     partition.page.setFrozen(false);
     // Its offsets are gone, that of its TSC too: what the page says of this slot is not right any more.
@@ -383,6 +384,12 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   // ---- idle
 
+  /** After a piece of work, while no guest runs: interrupts have not been taken for long enough. */
+  function takeInterrupts(): void {
+    dispatcher.pollAndDispatch();
+    takeFired();
+  }
+
   /** Waits, taking interrupts, until a TSC value; does what is not urgent meanwhile. */
   function idleUntil(until: bigint): void {
     if (deferredTaken !== 0) dispatchDeferred();
@@ -392,6 +399,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       if (now >= until) return;
       if (until - now > choreLead + wakeLead && chores.isDue(now)) {
         chores.step();
+        takeInterrupts();
         continue;
       }
       timer.arm(until);
@@ -418,13 +426,17 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         const index = exitIndex(code);
         partition.exits[index] = partition.exits[index]! + 1;
         handlers[index]!(partition);
+        takeInterrupts();
       } else if (partition.state === READY && partition.loading === undefined) return now;
       else if (partition.state === READY) {
         // A piece takes less than the exit lead.
         if (now >= deferAt) idleUntil(end);
-        else if (partition.loading!.step()) {
-          partition.loading = undefined;
-          findDue(partition);
+        else {
+          if (partition.loading!.step()) {
+            partition.loading = undefined;
+            findDue(partition);
+          }
+          takeInterrupts();
         }
       } else if (partition.state === IDLE && interrupts.isDeliverable()) {
         partition.state = READY;
@@ -439,8 +451,10 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
           }
         } else {
           const wake = due < end ? due - timerLead : end;
-          if (wake - now > choreLead + wakeLead && chores.isDue(now)) chores.step();
-          else {
+          if (wake - now > choreLead + wakeLead && chores.isDue(now)) {
+            chores.step();
+            takeInterrupts();
+          } else {
             timer.arm(wake);
             dispatcher.waitAndDispatch();
             takeFired();
@@ -805,7 +819,10 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   function run(): string {
     place(turn, plan.slots[0]!, 0, 0n, toTsc(0n));
-    for (const partition of partitions) findDue(partition);
+    for (const partition of partitions) {
+      timer.prepareArea(partition.vcpu.area, shadowRun);
+      findDue(partition);
+    }
     for (;;) {
       try {
         takeTurn();
