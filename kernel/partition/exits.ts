@@ -35,6 +35,7 @@ export interface PortAccess {
 }
 
 export interface ExitParts {
+  readonly partitions: readonly Partition[];
   readonly trace: Trace;
   readonly health: HealthMonitor;
   readonly ports: PortAccess;
@@ -396,14 +397,14 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     return { value: BigInt.asUintN(is64 ? 64 : 32, raw), length: prefixes + 3 };
   }
 
-  /** By partition, made when first asked for. */
-  const cr4Writable: bigint[] = [];
+  /** By partition, made beforehand: five CPUID leaves take as long as an exit may altogether. */
+  const cr4Writable = parts.partitions.map(writableCr4);
 
   on(EXIT_CODE.CR_WRITE + 4, (partition) => {
     const moved = movedValue(partition);
     if (!moved) return fault(partition, VECTOR_UD);
     const { vmcb, vmcb32 } = partition.vcpu;
-    if ((moved.value & ~(cr4Writable[partition.index] ??= writableCr4(partition))) !== 0n) return fault(partition, VECTOR_GP, 0);
+    if ((moved.value & ~cr4Writable[partition.index]!) !== 0n) return fault(partition, VECTOR_GP, 0);
     // "Physical-Address Extensions (PAE) Bit": long mode does not go without.
     if ((moved.value & CR4.PAE) === 0n && (vmcb[VMCB.EFER >> 3]! & EFER.LMA) !== 0n) return fault(partition, VECTOR_GP, 0);
     // "Implicit Invalidations": guests write CR4 in order to have translations thrown away.

@@ -258,12 +258,14 @@ function createChores({ shims: { rdtsc }, trace }: Machine, time: HoldableTime):
 /** What is done at guests' exits. */
 function createHandlers(
   { shims, trace }: Machine,
+  partitions: readonly Partition[],
   calls: SchedulerCalls,
   health: HealthMonitor,
   onHypercall: ExitHandler,
 ): readonly (ExitHandler | undefined)[] {
   const hardware = createHardwarePorts(shims, 0, 0x1_0000);
   return createExitHandlers({
+    partitions,
     trace,
     health,
     ports: {
@@ -364,7 +366,7 @@ export function runSystem(machine: Machine, wish: Wish, supervisor?: Supervisor)
     wallOffset,
     consoleRoom: CONSOLE_ROOM,
   });
-  scheduler.connect(createHandlers(machine, calls, health, hypercalls.onHypercall), health);
+  scheduler.connect(createHandlers(machine, partitions, calls, health, hypercalls.onHypercall), health);
   const stopInputs = startInputs(machine, rtc, system, (input, taken) => {
     // What happens while the system stands still happens at no instant of it.
     if (!supervision?.isStanding()) ports.deliver(input, time.toInstant(taken));

@@ -151,7 +151,7 @@ export const LEADS = {
   ARM: 1_500n,
   /** What a guest has at least from an entry at an instant on. */
   HANDLER: 5_000n,
-  /** What a guest in an interrupt shadow runs before it is looked at again. */
+  /** What a guest in an interrupt shadow runs before it is looked at again, or one whose entry was waited for when an interrupt was taken. */
   SHADOW: 300n,
 } as const;
 
@@ -385,6 +385,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   function beginReset(partition: Partition): void {
     partition.timers.reset();
     partition.restart();
+    timer.prepareArea(partition.vcpu.area, shadowRun);
     const { platform } = partition;
     if (platform !== undefined) {
       platform.reset();
@@ -440,6 +441,12 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   // ---- idle
 
+  /** After a piece of work, while no guest runs: interrupts have not been taken for long enough. */
+  function takeInterrupts(): void {
+    dispatcher.pollAndDispatch();
+    takeFired();
+  }
+
   /** Waits, taking interrupts, until a TSC value; does what is not urgent meanwhile. */
   function idleUntil(until: bigint): void {
     if (deferredTaken !== 0) dispatchDeferred();
@@ -449,6 +456,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       if (now >= until) return;
       if (until - now > choreLead + wakeLead && chores.isDue(now)) {
         chores.step();
+        takeInterrupts();
         continue;
       }
       timer.arm(until);
@@ -475,13 +483,17 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         const index = exitIndex(code);
         partition.exits[index] = partition.exits[index]! + 1;
         handlers[index]!(partition);
+        takeInterrupts();
       } else if (partition.state === READY && partition.loading === undefined) return now;
       else if (partition.state === READY) {
         // A piece takes less than the exit lead.
         if (now >= deferAt) idleUntil(end);
-        else if (partition.loading!.step()) {
-          partition.loading = undefined;
-          findDue(partition);
+        else {
+          if (partition.loading!.step()) {
+            partition.loading = undefined;
+            findDue(partition);
+          }
+          takeInterrupts();
         }
       } else if (partition.state === IDLE && interrupts.isDeliverable()) {
         partition.state = READY;
@@ -496,8 +508,10 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
           }
         } else {
           const wake = due < end ? due - partition.timerLead : end;
-          if (wake - now > choreLead + wakeLead && chores.isDue(now)) chores.step();
-          else {
+          if (wake - now > choreLead + wakeLead && chores.isDue(now)) {
+            chores.step();
+            takeInterrupts();
+          } else {
             timer.arm(wake);
             dispatcher.waitAndDispatch();
             takeFired();
@@ -888,7 +902,10 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   function run(): string {
     place(turn, plan.slots[0]!, 0, 0n, toTsc(0n));
-    for (const partition of partitions) findDue(partition);
+    for (const partition of partitions) {
+      timer.prepareArea(partition.vcpu.area, shadowRun);
+      findDue(partition);
+    }
     for (;;) {
       try {
         takeTurn();
