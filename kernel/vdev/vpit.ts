@@ -96,7 +96,7 @@ export function createPit({ clock, createTimer, line, onMisuse }: PitOptions): P
     const next = counter0.nextRise(tick);
     const nextPeriod = counter0.risePeriod();
     // A beat that goes on is left alone: a timer that starts anew forgets what it owes.
-    if (next === rise || (nextPeriod === period && period !== 0 && next !== NEVER && next > rise && (next - rise) % period === 0)) return;
+    if (nextPeriod === period && (next === rise || (period !== 0 && next !== NEVER && next > rise && (next - rise) % period === 0))) return;
     rise = next;
     period = nextPeriod;
     start();

@@ -307,7 +307,8 @@ export function createRtc({ clock, createTimer, line, onMisuse, start, memoryByt
       default:
         if ((register < REGISTER.A || register === CMOS.CENTURY) && calendar.isNonsense(register, value))
           onMisuse(`RTC: register ${register.toString(16)}h can't be ${value.toString(16)}h in this data mode`, RTC.DATA, 1);
-        ram[register] = value;
+        // "Address Map": the high-order bit of the seconds byte is read only.
+        ram[register] = register === REGISTER.SECONDS ? value & 0x7f : value;
     }
     drive();
     plan();
