@@ -8,7 +8,7 @@ import { instant, type Instant } from '../time/units.ts';
 import { REQUEST } from './device.ts';
 import { createPit, type Pit } from './vpit.ts';
 
-const SEQUENCES = 12_000;
+const SEQUENCES = 10_000;
 const STEPS = 40;
 const CLK_NANOS = 838n;
 

@@ -233,7 +233,7 @@ export function createRtc({ clock, createTimer, line, onMisuse, start, memoryByt
     // The first one that has not begun.
     const first = chainStart + FIRST_END;
     const since = now + UPDATE - first;
-    nextEnd = instant(since <= 0n ? first : first + ((since + NANOS_PER_SECOND - 1n) / NANOS_PER_SECOND) * NANOS_PER_SECOND);
+    nextEnd = instant(since < 0n ? first : first + (since / NANOS_PER_SECOND + 1n) * NANOS_PER_SECOND);
   }
 
   function writeRegisterA(now: Instant, value: number): void {
