@@ -13,11 +13,14 @@ export interface GuestClock {
 export const NEVER_DUE = (1n << 62n) as Instant;
 
 /**
- * Deadlines on a beat: `origin` + n * `numerator` / `denominator` nanoseconds for n = 0, 1, 2, ..., each rounded up to a whole nanosecond, so
- * that a period that is no whole number of them (the 8254's) has no drift, and no deadline is early. A numerator of 0: `origin` alone.
+ * Deadlines on a beat: `origin` + (`phase` + n * `numerator`) / `denominator` nanoseconds for n = 0, 1, 2, ..., each rounded up to a whole
+ * nanosecond, so that a period that is no whole number of them (the 8254's) has no drift, and no deadline is early. A numerator of 0: a
+ * single deadline.
  */
 export interface Beat {
   readonly origin: Instant;
+  /** For a first deadline that is no whole number of nanoseconds after a counter's start; 0 unless given. */
+  readonly phase?: bigint;
   readonly numerator: bigint;
   readonly denominator: bigint;
 }
@@ -35,8 +38,14 @@ export type Request = (typeof REQUEST)[keyof typeof REQUEST];
 
 /** A wire from a device to the interrupt controllers. */
 export interface InterruptLine {
-  /** A rising edge, and back. @param acknowledged called once, when the CPU takes this very interrupt; not if it was not ACCEPTED */
+  /**
+   * A rising edge, and back.
+   * @param acknowledged called once, when the CPU takes this very interrupt, or its controller forgets it (a reset, an initialisation); not
+   *   if it was not ACCEPTED
+   */
   pulse(acknowledged?: () => void): Request;
+  /** After a restore: of a pulse that was accepted before. @returns false if nothing of this line's waits for the CPU any more */
+  reclaim?(acknowledged: () => void): boolean;
   /** Of a level-triggered source: what the wire carries from now on. */
   setLevel(isHigh: boolean): void;
 }
@@ -51,6 +60,8 @@ export interface TimerSource {
    * @returns what the line said; DROPPED if no interrupt was wanted at all
    */
   tick(deadline: Instant, acknowledged: () => void): Request;
+  /** After a restore: of a tick that was accepted before. @returns false if it counts as acknowledged, which it does without this function */
+  reclaim?(acknowledged: () => void): boolean;
 }
 
 /** A virtual platform timer (platform-timers.ts): what happens to its ticks while the guest does not run is its mode's affair. */
