@@ -3,7 +3,7 @@
  * them, which is 79 years at 3.6 MHz.
  */
 import { instant, NANOS_PER_SECOND, type Instant } from '../time/units.ts';
-import type { GuestClock } from './device.ts';
+import type { Beat, GuestClock } from './device.ts';
 
 export interface Crystal {
   /** Ticks up to now, one that is due at this very nanosecond included. */
@@ -12,6 +12,8 @@ export interface Crystal {
   at(when: Instant): number;
   /** The first whole nanosecond at which there have been so many. */
   instantOf(ticks: number): Instant;
+  /** Deadlines at a tick, and at each `period` ticks after it; a period of 0 is a single one. */
+  beat(first: number, period: number): Beat;
 }
 
 const SECOND = Number(NANOS_PER_SECOND);
@@ -45,6 +47,15 @@ export function createCrystal(clock: GuestClock, hertz: number): Crystal {
     instantOf: (ticks) => {
       const seconds = Math.floor(ticks / hertz);
       return instant(BigInt(seconds) * NANOS_PER_SECOND + BigInt(Math.ceil(((ticks - seconds * hertz) * SECOND) / hertz)));
+    },
+    beat: (first, period) => {
+      const seconds = Math.floor(first / hertz);
+      return {
+        origin: instant(BigInt(seconds) * NANOS_PER_SECOND),
+        phase: BigInt(first - seconds * hertz) * NANOS_PER_SECOND,
+        numerator: BigInt(period) * NANOS_PER_SECOND,
+        denominator: BigInt(hertz),
+      };
     },
   };
 }

@@ -3,13 +3,12 @@
  * are at port 61h (IBM PC/AT Technical Reference). The counters are in vpit-counter.ts, which says what the data sheet leaves open. All three
  * have one CLK, of 1,193,182 Hz since guest time 0.
  *
- * A rise of counter 0's OUT is an edge of IRQ 0 in every mode, also where a control word makes it. The edge comes at the first whole nanosecond
- * of the rise, and up to 1 ns later after the first of a beat.
+ * A rise of counter 0's OUT is an edge of IRQ 0 in every mode, also where a control word makes it, at the first whole nanosecond of the rise.
  * An access of more than a byte is one to each of its bytes, the lowest first, as a PC's bus does with a device of 8 bits; it is a misuse.
  * Not modelled: that an interrupt controller sees OUT fall again; the speaker itself; channel and parity checks, which never find an error.
  * The refresh of port 61h toggles every 18 ticks, as firmware sets counter 1 up for, whatever counter 1 does.
  */
-import { NANOS_PER_SECOND, type Instant } from '../time/units.ts';
+import type { Instant } from '../time/units.ts';
 import { CONTROL, PIT, PIT_HZ, READ_BACK } from '../regs/i8254.ts';
 import { PORT_B, PORT_B_WRITABLE, REFRESH_COUNT } from '../regs/system-control-port-b.ts';
 import { createByteBus } from './byte-bus.ts';
@@ -78,17 +77,13 @@ export function createPit({ clock, createTimer, line, onMisuse }: PitOptions): P
       if (period === 0) plan(rise);
       return request;
     },
+    reclaim: (acknowledged) => line.reclaim?.(acknowledged) ?? false,
   });
 
   function start(): void {
     delivered = undefined;
     if (rise === NEVER) timer.stop();
-    else
-      timer.start({
-        origin: clk.instantOf(rise),
-        numerator: BigInt(period) * NANOS_PER_SECOND,
-        denominator: PIT_HZ,
-      });
+    else timer.start(clk.beat(rise, period));
   }
 
   /** @param tick after which the next rise is looked for */
@@ -96,7 +91,7 @@ export function createPit({ clock, createTimer, line, onMisuse }: PitOptions): P
     const next = counter0.nextRise(tick);
     const nextPeriod = counter0.risePeriod();
     // A beat that goes on is left alone: a timer that starts anew forgets what it owes.
-    if (next === rise || (nextPeriod === period && period !== 0 && next !== NEVER && next > rise && (next - rise) % period === 0)) return;
+    if (nextPeriod === period && (next === rise || (period !== 0 && next !== NEVER && next > rise && (next - rise) % period === 0))) return;
     rise = next;
     period = nextPeriod;
     start();

@@ -85,7 +85,7 @@ export function createPmTimer({ clock, createTimer, line, onMisuse, width = 32, 
     }
     const isEnabled = (enable & PM1.TMR) !== 0;
     line.setLevel(isStatusSet && isEnabled);
-    if (isEnabled && !isStatusSet) timer.start({ origin: crystal.instantOf((now + 1) * half), numerator: 0n, denominator: 1n });
+    if (isEnabled && !isStatusSet) timer.start(crystal.beat((now + 1) * half, 0));
     else timer.stop();
   }
 

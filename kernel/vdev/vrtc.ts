@@ -77,9 +77,9 @@ export interface Rtc extends PortDevice, Savable<RtcState> {
 const FIRST_END = BigInt(FIRST_UPDATE_NS + T_UC_NS);
 const UPDATE = BigInt(T_UC_NS);
 const UIP = BigInt(T_BUC_NS + T_UC_NS);
-/** A tick of the crystal is 1953125 / 64 ns. */
-const CRYSTAL_NUMERATOR = 1_953_125n;
-const CRYSTAL_DENOMINATOR = 64n;
+/** Half a period of the crystal in 128ths of a nanosecond, which is a whole number of them. */
+const CRYSTAL_HALF_PERIOD = 1_953_125n;
+const HALVES = 128n;
 
 const ENABLES = B.PIE | B.AIE | B.UIE;
 const KIB = 1024;
@@ -123,6 +123,7 @@ export function createRtc({ clock, createTimer, line, onMisuse, start, memoryByt
       flags |= C.PF;
       return drive(acknowledged);
     },
+    reclaim,
   });
   let plannedEvent: Instant = NEVER_DUE;
   const event = createTimer({
@@ -134,7 +135,12 @@ export function createRtc({ clock, createTimer, line, onMisuse, start, memoryByt
       plan();
       return request;
     },
+    reclaim,
   });
+
+  function reclaim(acknowledged: () => void): boolean {
+    return line.reclaim?.(acknowledged) ?? false;
+  }
 
   function setTime({ year, month, day, hour, minute, second }: Civil): void {
     ram[REGISTER.SECONDS] = calendar.encode(second);
@@ -169,17 +175,12 @@ export function createRtc({ clock, createTimer, line, onMisuse, start, memoryByt
     const rs = getField(registerA, A.RS);
     if (rs === 0) return 0n;
     // "Periodic Interrupt Rate": 1 and 2 repeat 8 and 9.
-    return CRYSTAL_NUMERATOR << BigInt((rs < RS_FASTEST ? rs + 7 : rs) - 1);
+    return CRYSTAL_HALF_PERIOD << BigInt((rs < RS_FASTEST ? rs + 7 : rs) - 1);
   }
   function edgesUntil(now: Instant): bigint {
     if (halfPeriod === 0n || !isDividing) return 0n;
-    return (((now - chainStart) * 2n * CRYSTAL_DENOMINATOR) / halfPeriod + 1n) / 2n;
+    return (((now - chainStart) * HALVES) / halfPeriod + 1n) / 2n;
   }
-  function edgeAt(edge: bigint): Instant {
-    const denominator = 2n * CRYSTAL_DENOMINATOR;
-    return instant(chainStart + ((2n * edge + 1n) * halfPeriod + denominator - 1n) / denominator);
-  }
-
   /** Updates that have ended. */
   function settle(now: Instant): void {
     if (!isUpdating || now < nextEnd) return;
@@ -222,7 +223,13 @@ export function createRtc({ clock, createTimer, line, onMisuse, start, memoryByt
   function planPeriodic(after: Instant): void {
     periodicAfter = after;
     if ((registerB & B.PIE) === 0 || halfPeriod === 0n || !isDividing) periodic.stop();
-    else periodic.start({ origin: edgeAt(edgesUntil(after)), numerator: halfPeriod, denominator: CRYSTAL_DENOMINATOR });
+    else
+      periodic.start({
+        origin: chainStart,
+        phase: (2n * edgesUntil(after) + 1n) * halfPeriod,
+        numerator: 2n * halfPeriod,
+        denominator: HALVES,
+      });
   }
 
   /** Whether updates happen from now on; an update that is on is aborted. */
@@ -233,7 +240,7 @@ export function createRtc({ clock, createTimer, line, onMisuse, start, memoryByt
     // The first one that has not begun.
     const first = chainStart + FIRST_END;
     const since = now + UPDATE - first;
-    nextEnd = instant(since <= 0n ? first : first + ((since + NANOS_PER_SECOND - 1n) / NANOS_PER_SECOND) * NANOS_PER_SECOND);
+    nextEnd = instant(since < 0n ? first : first + (since / NANOS_PER_SECOND + 1n) * NANOS_PER_SECOND);
   }
 
   function writeRegisterA(now: Instant, value: number): void {
@@ -307,7 +314,8 @@ export function createRtc({ clock, createTimer, line, onMisuse, start, memoryByt
       default:
         if ((register < REGISTER.A || register === CMOS.CENTURY) && calendar.isNonsense(register, value))
           onMisuse(`RTC: register ${register.toString(16)}h can't be ${value.toString(16)}h in this data mode`, RTC.DATA, 1);
-        ram[register] = value;
+        // "Address Map": the high-order bit of the seconds byte is read only.
+        ram[register] = register === REGISTER.SECONDS ? value & 0x7f : value;
     }
     drive();
     plan();
