@@ -57,7 +57,9 @@ const ADDRESS_HIGH = ADDRESS_LOW + 1;
 const DELIVERING = VMCB.EXITINTINFO >> 2;
 const TF = Number(RFLAGS.TF);
 const RF = Number(RFLAGS.RF);
-const PAGES_HIGH = 2 ** 20;
+/** What the high half counts, in addresses and in pages. */
+const ADDRESSES_HIGH = 2 ** 32;
+const PAGES_HIGH = ADDRESSES_HIGH / PAGE;
 
 /** Instructions that are remembered: a power of two. */
 const REMEMBERED = 64;
@@ -88,8 +90,8 @@ export function createMmioInstructions(vcpu: Vcpu, memory: GuestMemory, deviceAt
   const source = createLocated(parts);
   const destination = createLocated(parts);
   const createWitness = createInstructionWitness(vcpu, memory, guestWalk);
-  const faultPage = (): number => (vmcb32[ADDRESS_LOW]! >>> 12) + (vmcb32[ADDRESS_HIGH]! >>> 0) * PAGES_HIGH;
-  const twoOperands = { vcpu, source, destination, faultPage };
+  const faultAddress = (): number => (vmcb32[ADDRESS_LOW]! >>> 0) + vmcb32[ADDRESS_HIGH]! * ADDRESSES_HIGH;
+  const twoOperands = { vcpu, source, destination, faultAddress };
 
   const nothing: Prepared = {
     isCurrent: NEVER,
@@ -114,7 +116,7 @@ export function createMmioInstructions(vcpu: Vcpu, memory: GuestMemory, deviceAt
       const refused = source.locate(linear, instruction.width, access === 'read' ? 'read' : 'write');
       if (refused === 'no-table') return { kind: 'refused', why: 'a page table of its operand is not in memory' };
       if (refused !== undefined) return refused;
-      if (!source.isAt(faultPage())) return { kind: 'refused', why: 'its operand is elsewhere' };
+      if (!source.isAt(faultAddress())) return { kind: 'refused', why: 'its operand is elsewhere' };
       operate(source, 0);
       return 'over';
     };

@@ -97,8 +97,8 @@ export const stackPointer = (vcpu: Vcpu, size: 2 | 4 | 8): bigint => registerRea
 export interface Located extends MemoryDevice {
   /** @returns why there is none: 'no-table' if a page table is not in the guest's memory */
   locate(linear: bigint, width: Width, access: Access): Fault | 'no-table' | undefined;
-  /** Whether a part of it is in this guest-physical page. */
-  isAt(page: number): boolean;
+  /** Whether this guest-physical address is the first of a part of it: the one that a fault tells. */
+  isAt(address: number): boolean;
   isInDevice(): boolean;
 }
 
@@ -176,7 +176,7 @@ export function createLocated({ vcpu, memory, guestWalk, deviceAt }: OperandPart
       if (first >= 0 && firstBytes < width) second = physicalOf(linear + BigInt(inPage), access);
       return refused;
     },
-    isAt: (page) => pageOf(first) === page || (second >= 0 && pageOf(second) === page),
+    isAt: (address) => first === address || second === address,
     isInDevice: () => first >= length || second >= length,
     read: (_offset, width) =>
       second < 0 ? readPart(first, width) : readPart(first, firstBytes) | (readPart(second, width - firstBytes) << BigInt(8 * firstBytes)),

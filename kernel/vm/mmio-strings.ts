@@ -25,8 +25,8 @@ export interface TwoOperands {
   readonly vcpu: Vcpu;
   readonly source: Located;
   readonly destination: Located;
-  /** Guest-physical page of the fault that the instruction was stopped for. */
-  faultPage(): number;
+  /** Guest-physical address of the fault that the instruction was stopped for. */
+  faultAddress(): number;
 }
 
 const FLAGS = VMCB.RFLAGS >> 2;
@@ -50,7 +50,7 @@ function locate(
 const STRING = { MOVS: 0xa4, CMPS: 0xa6, STOS: 0xaa, LODS: 0xac, SCAS: 0xae } as const;
 export const isString = ({ opcode }: Instruction): boolean => (opcode >= 0xa4 && opcode <= 0xa7) || (opcode >= 0xaa && opcode <= 0xaf);
 
-export function compileString({ vcpu, source, destination, faultPage }: TwoOperands, instruction: Instruction): () => Progress {
+export function compileString({ vcpu, source, destination, faultAddress }: TwoOperands, instruction: Instruction): () => Progress {
   const { vmcb32 } = vcpu;
   const { opcode, width, addressSize, codeSize, segment, repeat } = instruction;
   const kind = opcode & ~1;
@@ -92,8 +92,8 @@ export function compileString({ vcpu, source, destination, faultPage }: TwoOpera
         refused ??= locate(destination, inSegment(vcpu, codeSize, VMCB.ES, getDestination()), instruction, VMCB.ES, destinationAccess);
       if (refused !== undefined) return typeof refused !== 'string' && refused.kind === 'refused' && done > 0 ? 'again' : refused;
       if (done === 0) {
-        const page = faultPage();
-        if (!(hasSource && source.isAt(page)) && !(hasDestination && destination.isAt(page))) return ELSEWHERE;
+        const address = faultAddress();
+        if (!(hasSource && source.isAt(address)) && !(hasDestination && destination.isAt(address))) return ELSEWHERE;
       } else if (!(hasSource && source.isInDevice()) && !(hasDestination && destination.isInDevice())) return 'again';
       element();
       if (hasSource) setSource((getSource() + step) & mask);
@@ -111,7 +111,7 @@ const PUSH = 0xff;
 export const isStack = ({ opcode, reg }: Instruction): boolean => opcode === 0x8f || (opcode === PUSH && (reg & 7) === 6);
 
 export function compileStack(
-  { vcpu, source, destination, faultPage }: TwoOperands,
+  { vcpu, source, destination, faultAddress }: TwoOperands,
   instruction: Instruction,
   next: bigint,
 ): () => Progress {
@@ -128,8 +128,8 @@ export function compileStack(
       ? (locate(source, operand, instruction, segment, 'read') ?? locate(destination, top, instruction, VMCB.SS, 'write'))
       : (locate(source, top, instruction, VMCB.SS, 'read') ?? locate(destination, operand, instruction, segment, 'write'));
     if (refused !== undefined) return refused;
-    const page = faultPage();
-    if (!source.isAt(page) && !destination.isAt(page)) return ELSEWHERE;
+    const address = faultAddress();
+    if (!source.isAt(address) && !destination.isAt(address)) return ELSEWHERE;
     destination.write(0, width, source.read(0, width));
     registerWriter(vcpu, RSP, stackWidth, true)(moved);
     return 'over';
