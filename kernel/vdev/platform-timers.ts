@@ -75,6 +75,8 @@ export interface PlatformTimers {
   beforeRun(hostTsc: bigint): void;
   /** The vCPU loses the CPU. */
   afterRun(hostTsc: bigint): void;
+  /** Between afterRun and beforeRun. */
+  isAbsent(): boolean;
   accounts(): readonly SourceAccounts[];
   save(): PlatformTimersState;
   /** Into timers that were created for the same sources in the same order; guest time and the devices are restored before. */
@@ -334,6 +336,8 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
       leftAt = guestTime.at(hostTsc);
       guestTime.freeze(hostTsc);
     },
+
+    isAbsent: () => leftAt !== NEVER_DUE,
 
     accounts: () => timers.map(({ source, accepted, merged, dropped, lost }) => ({ name: source.name, accepted, merged, dropped, lost })),
 
