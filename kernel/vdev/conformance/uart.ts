@@ -385,11 +385,7 @@ const INTERRUPTS: readonly SerialCase[] = [
       seen.push(pending(), pending());
       read(UART.MSR);
       seen.push(pending());
-      expect.equal(
-        'pending',
-        list(seen),
-        list([IIR.LINE_STATUS, IIR.DATA_AVAILABLE, IIR.THR_EMPTY, IIR.MODEM_STATUS, IIR.NONE]),
-      );
+      expect.equal('pending', list(seen), list([IIR.LINE_STATUS, IIR.DATA_AVAILABLE, IIR.THR_EMPTY, IIR.MODEM_STATUS, IIR.NONE]));
     },
     qemuDiffers: '"modem control interrupts are also operational" in loopback: QEMU has no modem changes there',
   },
