@@ -35,6 +35,7 @@ function create(options: FakePartitionOptions & { rules?: Partial<Record<HealthE
     },
   });
   const handlers = createExitHandlers({
+    partitions: [partition],
     trace: fake.trace,
     health,
     ports: {

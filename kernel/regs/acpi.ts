@@ -51,6 +51,26 @@ export const FADT = {
 export const FADT_FLAGS = { TMR_VAL_EXT: 1 << 8 } as const;
 /** "IA-PC Boot Architecture Flags". */
 export const IAPC_BOOT_ARCH = { LEGACY_DEVICES: 1 << 0, HAS_8042: 1 << 1, CMOS_RTC_NOT_PRESENT: 1 << 5 } as const;
+/** "PM1 Status Registers", "PM1 Enable Registers": 16 bits each; bits have the same places in both. Written ones clear a status. */
+export const PM1 = {
+  TMR: 1 << 0, // the timer's most significant bit changed
+  BM_STS: 1 << 4, // bus master (status only)
+  GBL: 1 << 5, // the firmware wants attention
+  PWRBTN: 1 << 8, // power button
+  SLPBTN: 1 << 9, // sleep button
+  RTC: 1 << 10, // alarm of the real-time clock
+  PCIEXP_WAKE: 1 << 14,
+  WAK_STS: 1 << 15, // woke up (status only)
+} as const;
+/** "PM1 Control Registers", 16 bits. */
+export const PM1_CONTROL = {
+  SCI_EN: 1 << 0, // events raise SCI, not SMI
+  BM_RLD: 1 << 1, // bus masters wake from C3
+  GBL_RLS: 1 << 2, // write only: to the firmware
+  SLP_TYP_SHIFT: 10,
+  SLP_TYP_MASK: 7,
+  SLP_EN: 1 << 13, // write only: goes to the state that SLP_TYP names
+} as const;
 /** "Power Management Timer": 3.579545 MHz. */
 export const PM_TIMER_HZ = 3_579_545n;
 

@@ -17,8 +17,8 @@ interface Running {
   index: bigint;
 }
 
-const deadlineOf = ({ origin, numerator, denominator }: Beat, index: bigint): Instant =>
-  instant(origin + (index * numerator + denominator - 1n) / denominator);
+const deadlineOf = ({ origin, phase = 0n, numerator, denominator }: Beat, index: bigint): Instant =>
+  instant(origin + (phase + index * numerator + denominator - 1n) / denominator);
 
 export function createManualGuestClock(start = instant(0n)): ManualGuestClock {
   let now = start;

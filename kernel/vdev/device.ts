@@ -13,11 +13,14 @@ export interface GuestClock {
 export const NEVER_DUE = (1n << 62n) as Instant;
 
 /**
- * Deadlines on a beat: `origin` + n * `numerator` / `denominator` nanoseconds for n = 0, 1, 2, ..., each rounded up to a whole nanosecond, so
- * that a period that is no whole number of them (the 8254's) has no drift, and no deadline is early. A numerator of 0: `origin` alone.
+ * Deadlines on a beat: `origin` + (`phase` + n * `numerator`) / `denominator` nanoseconds for n = 0, 1, 2, ..., each rounded up to a whole
+ * nanosecond, so that a period that is no whole number of them (the 8254's) has no drift, and no deadline is early. A numerator of 0: a
+ * single deadline.
  */
 export interface Beat {
   readonly origin: Instant;
+  /** For a first deadline that is no whole number of nanoseconds after a counter's start; 0 unless given. */
+  readonly phase?: bigint;
   readonly numerator: bigint;
   readonly denominator: bigint;
 }

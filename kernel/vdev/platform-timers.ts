@@ -3,8 +3,8 @@
  *
  * One rule of order: ticks are delivered in the order of their deadlines. A tick is due when guest time is at its deadline. In mode
  * delay_for_missed_ticks it is due already when platform time is, and delivering it steps guest time to the deadline. Such a step waits until
- * the CPU has taken every tick before it, because that one's handler would find itself late by the step; but for HOLD_MAX at most, so that an
- * interrupt that the guest never takes does not hold its time back for ever.
+ * the CPU has taken every tick before it, because that one's handler would find itself late by the step, and until it is ready for this one; but
+ * for HOLD_MAX at most, so that an interrupt that the guest never takes does not hold its time back for ever.
  *
  * Where missed ticks are all delivered, a source's next tick waits until the CPU has taken its last: a backlog, bounded, and what is lost by
  * the bound is counted. Elsewhere ticks that the CPU has not taken merge, as in hardware. A tick that nobody hears of (masked, or merged
@@ -21,6 +21,8 @@ export interface PlatformTimersOptions {
   readonly mode: TimerModeName;
   /** Ticks of one source that are due and not delivered, at most; from 1 on. What is more is lost, the earliest first. */
   readonly backlogMax?: number;
+  /** Whether the CPU would take an interrupt now: only then a step is made for it, for a handler does not see its time jump. */
+  readonly isReady?: () => boolean;
 }
 
 export interface SourceOptions {
@@ -45,6 +47,7 @@ export interface SourceAccounts {
 
 interface TimerState {
   readonly origin: Instant;
+  readonly phase: bigint;
   readonly numerator: bigint;
   readonly denominator: bigint;
   readonly index: bigint;
@@ -65,6 +68,8 @@ export interface PlatformTimers {
   readonly create: (source: TimerSource, options?: SourceOptions) => PlatformTimer;
   /** Host TSC at which the next tick is to be delivered, maybe a past one; NEVER_DUE if there is none, or all wait for the CPU. */
   dueTsc(): bigint;
+  /** Whether a step waits for the CPU to be ready: it is to be asked for again when that is so. */
+  isHeld(hostTsc: bigint): boolean;
   /**
    * Delivers what is due, at most DELIVERIES_MAX ticks: dueTsc() tells whether that was all.
    * @param hostTsc not before that of an earlier call
@@ -74,6 +79,8 @@ export interface PlatformTimers {
   beforeRun(hostTsc: bigint): void;
   /** The vCPU loses the CPU. */
   afterRun(hostTsc: bigint): void;
+  /** Between afterRun and beforeRun. */
+  isAbsent(): boolean;
   accounts(): readonly SourceAccounts[];
   save(): PlatformTimersState;
   /** Into timers that were created for the same sources in the same order; guest time and the devices are restored before. */
@@ -93,6 +100,7 @@ interface Timer {
   readonly isAligned: boolean;
   readonly acknowledged: () => void;
   origin: Instant;
+  phase: bigint;
   numerator: bigint;
   denominator: bigint;
   index: bigint;
@@ -120,7 +128,12 @@ interface Timer {
 }
 
 /** @throws RangeError for a backlogMax under 1 */
-export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX }: PlatformTimersOptions): PlatformTimers {
+export function createPlatformTimers({
+  guestTime,
+  mode,
+  backlogMax = BACKLOG_MAX,
+  isReady = () => true,
+}: PlatformTimersOptions): PlatformTimers {
   if (!Number.isInteger(backlogMax) || backlogMax < 1)
     throw new RangeError(`a backlog of ${backlogMax} ticks can't hold the one that is due`);
   const { freezes, missed } = TIMER_MODES[mode];
@@ -135,6 +148,8 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
   /** Deadline of the next tick that platform time makes due, and when the step to it may be made; both in ticks of guest time. */
   let nextByPlatform: bigint = NEVER_DUE;
   let heldUntil = 0n;
+  /** Until then (ticks of guest time) no step is made unless the CPU is ready. */
+  let unreadyUntil = 0n;
 
   function look(): void {
     let earliest: bigint = NEVER_DUE;
@@ -158,7 +173,7 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
 
   function setDeadline(timer: Timer): void {
     const { numerator, denominator } = timer;
-    timer.deadline = instant(timer.origin + (timer.index * numerator + denominator - 1n) / denominator);
+    timer.deadline = instant(timer.origin + (timer.phase + timer.index * numerator + denominator - 1n) / denominator);
     timer.due = guestTime.toTicks(timer.deadline);
     isLooked = false;
   }
@@ -171,8 +186,8 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
 
   /** Of a periodic timer: the first tick whose deadline is after `until`, in ticks of guest time. */
   function indexAfter(timer: Timer, until: bigint): bigint {
-    const elapsed = guestTime.toNanos(until) - timer.origin;
-    return elapsed < 0n ? 0n : (elapsed * timer.denominator) / timer.numerator + 1n;
+    const elapsed = (guestTime.toNanos(until) - timer.origin) * timer.denominator - timer.phase;
+    return elapsed < 0n ? 0n : elapsed / timer.numerator + 1n;
   }
 
   /** @returns how many ticks are skipped by that */
@@ -197,6 +212,7 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
     if (due > guest) {
       if (due > reach) return;
       guestTime.stepTo(due, hostTsc);
+      unreadyUntil = due + holdMax;
     }
     const isPeriodic = timer.numerator !== 0n;
     if (isPeriodic) {
@@ -225,14 +241,17 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
     timer.isWaiting = false;
     timer.isUnheard = false;
     timer.keepsNext = false;
-    const { origin, numerator, denominator } = beat;
+    const { origin, phase = 0n, numerator, denominator } = beat;
     timer.numerator = numerator;
     timer.denominator = denominator;
-    if (timer.isAligned && numerator > 0n && origin > 0n) {
+    const first = origin * denominator + phase;
+    if (timer.isAligned && numerator > 0n && first > 0n) {
       timer.origin = instant(0n);
-      timer.index = (origin * denominator + numerator - 1n) / numerator;
+      timer.phase = 0n;
+      timer.index = (first + numerator - 1n) / numerator;
     } else {
       timer.origin = origin;
+      timer.phase = phase;
       timer.index = 0n;
     }
     setBacklog(timer);
@@ -255,6 +274,7 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
           isLooked = false;
         },
         origin: instant(0n),
+        phase: 0n,
         numerator: 0n,
         denominator: 1n,
         index: 0n,
@@ -289,10 +309,18 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
       if (next === undefined) return NEVER_DUE;
       const byGuest = next.due - guestTime.offset;
       if (nextByPlatform === NEVER_DUE) return byGuest;
-      const unheld = heldUntil - guestTime.offset;
+      const until = unreadyUntil > heldUntil && !isReady() ? unreadyUntil : heldUntil;
+      const unheld = until - guestTime.offset;
       const byPlatform = nextByPlatform - guestTime.platformOffset;
       const stepped = byPlatform > unheld ? byPlatform : unheld;
       return stepped < byGuest ? stepped : byGuest;
+    },
+
+    isHeld: (hostTsc) => {
+      if (leftAt !== NEVER_DUE) return false;
+      if (!isLooked) look();
+      const guest = hostTsc + guestTime.offset;
+      return nextByPlatform > guest && nextByPlatform <= hostTsc + guestTime.platformOffset && unreadyUntil > guest && !isReady();
     },
 
     deliver: (hostTsc) => {
@@ -301,7 +329,11 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
         if (!isLooked) look();
         if (next === undefined) return;
         const guest = hostTsc + guestTime.offset;
-        const isStep = nextByPlatform > guest && nextByPlatform <= hostTsc + guestTime.platformOffset && heldUntil <= guest;
+        const isStep =
+          nextByPlatform > guest &&
+          nextByPlatform <= hostTsc + guestTime.platformOffset &&
+          heldUntil <= guest &&
+          (unreadyUntil <= guest || isReady());
         const reach = isStep ? nextByPlatform : guest;
         if (next.due > reach) return;
         deliverOne(next, hostTsc, guest, reach);
@@ -320,6 +352,7 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
         }
       }
       leftAt = NEVER_DUE;
+      unreadyUntil = now + holdMax;
       isLooked = false;
     },
 
@@ -329,12 +362,15 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
       guestTime.freeze(hostTsc);
     },
 
+    isAbsent: () => leftAt !== NEVER_DUE,
+
     accounts: () => timers.map(({ source, accepted, merged, dropped, lost }) => ({ name: source.name, accepted, merged, dropped, lost })),
 
     save: () => ({
       leftAt,
-      timers: timers.map(({ origin, numerator, denominator, index, due, isWaiting, heldUntil: held, isUnheard, keepsNext }) => ({
+      timers: timers.map(({ origin, phase, numerator, denominator, index, due, isWaiting, heldUntil: held, isUnheard, keepsNext }) => ({
         origin,
+        phase,
         numerator,
         denominator,
         index,
@@ -352,6 +388,7 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
         const timer = timers[place];
         if (!timer) throw new RangeError(`a state of ${state.timers.length} timers does not fit ${timers.length}`);
         timer.origin = saved.origin;
+        timer.phase = saved.phase;
         timer.numerator = saved.numerator;
         timer.denominator = saved.denominator;
         timer.index = saved.index;

@@ -49,6 +49,8 @@ export interface VirtualLocalApic extends MemoryDevice, Savable<LocalApicState> 
   pending(): number;
   /** The CPU takes what is pending, as its interrupt acknowledge cycle does. @returns the vector; the spurious one if nothing is pending */
   acknowledge(): number;
+  /** Whether an interrupt that the CPU took has not ended. */
+  isServing(): boolean;
   endOfInterrupt(): void;
   /** Bits 7-0 of TPR. */
   taskPriority(): number;
@@ -532,6 +534,7 @@ export function createVirtualLocalApic(options: LocalApicOptions): VirtualLocalA
     accept,
     reclaim,
     pending: () => (hasExtInt ? PENDING_EXTINT : deliverable),
+    isServing: () => inService >= 0,
     acknowledge,
     endOfInterrupt,
     taskPriority: () => tpr,

@@ -27,6 +27,8 @@ export interface VirtualPic extends Savable<PicState> {
   reclaim(line: number, acknowledged: () => void): boolean;
   /** The master's INT pin. */
   isRequesting(): boolean;
+  /** Whether an interrupt that the CPU took has not ended. */
+  isServing(): boolean;
   /** The CPU's interrupt acknowledge cycles. @returns the vector; level 7's if the request is gone */
   acknowledge(): number;
   /** Whether INT reaches the CPU. */
@@ -135,6 +137,7 @@ export function createVirtualPic({ onRequest, onMisuse }: PicOptions): VirtualPi
       },
       onMisuse,
     ),
+    isServing: () => (master.state.isr | slave.state.isr) !== 0,
     pulse: (line, acknowledged) => {
       const chip = line < 8 ? master : slave;
       const level = line & 7;

@@ -1,6 +1,6 @@
 /** Conformance cases as tests of the host: each on a target of its own. */
 import { expect, it } from 'vitest';
-import type { ConformanceCase, Expect, Target } from '../vdev/conformance/target.ts';
+import type { ConformanceCase, Expect, Target } from '../kernel/vdev/conformance/target.ts';
 
 export const vitestExpect: Expect = {
   equal: (what, seen, expected) => expect(seen, what).toBe(expected),
