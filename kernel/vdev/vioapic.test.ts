@@ -1,18 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { testConformance } from '../../test/conformance.ts';
 import { INDEX, INPUT_COUNT, IOAPIC, IOAPIC_ADDRESS, REDIRECTION } from '../regs/i82093aa.ts';
 import { LAPIC, LAPIC_ADDRESS, SVR } from '../regs/local-apic.ts';
-import { collectInto } from '../testing/expectation.ts';
 import { createInterruptPlatform } from '../testing/interrupt-platform.ts';
 import { createRandom } from '../testing/random.ts';
 import { IOAPIC_CASES } from './conformance/ioapic.ts';
 import { REQUEST, type Width } from './device.ts';
 
 describe('conformance', () => {
-  it.each(IOAPIC_CASES)('$name', ({ run }) => {
-    const failures: string[] = [];
-    run(createInterruptPlatform().target, collectInto(failures));
-    expect(failures).toEqual([]);
-  });
+  testConformance(IOAPIC_CASES, () => createInterruptPlatform().target);
 });
 
 const INPUT = 20;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { testConformance } from '../../test/conformance.ts';
 import { DIVIDE, LAPIC, LAPIC_ADDRESS, LVT, SVR } from '../regs/local-apic.ts';
-import { collectInto } from '../testing/expectation.ts';
 import { createInterruptPlatform, type InterruptPlatformOptions } from '../testing/interrupt-platform.ts';
 import { createRandom } from '../testing/random.ts';
 import { instant, NANOS_PER_SECOND } from '../time/units.ts';
@@ -9,11 +9,7 @@ import { REQUEST, type Width } from './device.ts';
 import { PENDING_EXTINT } from './vlapic.ts';
 
 describe('conformance', () => {
-  it.each(LAPIC_CASES)('$name', ({ run }) => {
-    const failures: string[] = [];
-    run(createInterruptPlatform().target, collectInto(failures));
-    expect(failures).toEqual([]);
-  });
+  testConformance(LAPIC_CASES, () => createInterruptPlatform().target);
 });
 
 function create(options?: InterruptPlatformOptions) {

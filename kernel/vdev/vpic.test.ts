@@ -1,18 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { testConformance } from '../../test/conformance.ts';
 import { ICW1, ICW4, OCW2, PIC_PORTS } from '../regs/i8259a.ts';
 import { LAPIC, LAPIC_ADDRESS, LVT, SVR } from '../regs/local-apic.ts';
-import { collectInto } from '../testing/expectation.ts';
 import { createInterruptPlatform } from '../testing/interrupt-platform.ts';
 import { createRandom } from '../testing/random.ts';
 import { PIC_CASES } from './conformance/pic.ts';
 import { REQUEST } from './device.ts';
 
 describe('conformance', () => {
-  it.each(PIC_CASES)('$name', ({ run }) => {
-    const failures: string[] = [];
-    run(createInterruptPlatform().target, collectInto(failures));
-    expect(failures).toEqual([]);
-  });
+  testConformance(PIC_CASES, () => createInterruptPlatform().target);
 });
 
 const BASE = 0x20;

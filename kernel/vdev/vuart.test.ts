@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { testConformance } from '../../test/conformance.ts';
 import { COM1, FCR, IER, IIR, LCR, LSR, MCR, MSR, RECEIVE_FIFO_DEPTH, TRANSMIT_FIFO_DEPTH, UART } from '../regs/pc16550d.ts';
-import { collectInto } from '../testing/expectation.ts';
 import { createManualGuestClock } from '../testing/guest-clock.ts';
 import { createInterruptPlatform } from '../testing/interrupt-platform.ts';
 import { createRandom } from '../testing/random.ts';
@@ -13,11 +13,7 @@ describe.each([
   ['that takes no time', false],
   ['that takes its time', true],
 ])('conformance of one %s', (_, uartTakesTime) => {
-  it.each(uartCases(COM1))('$name', ({ run }) => {
-    const failures: string[] = [];
-    run(createInterruptPlatform({ uartTakesTime }).target, collectInto(failures));
-    expect(failures).toEqual([]);
-  });
+  testConformance(uartCases(COM1), () => createInterruptPlatform({ uartTakesTime }).target);
 });
 
 function create(takesTime = false) {
