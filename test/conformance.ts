@@ -11,7 +11,7 @@ export const vitestExpect: Expect = {
 };
 
 /** What it says of a target that lacks something is the name of a skipped test, so that it is read. */
-export function testConformance(cases: readonly ConformanceCase[], createTarget: () => Target): void {
+export function testConformance<On extends Target>(cases: readonly ConformanceCase<On>[], createTarget: () => On): void {
   const { kind } = createTarget();
   for (const { name, run, notOn } of cases) {
     const reason = notOn?.[kind];

@@ -13,7 +13,7 @@ import { createVirtualIoApic, type VirtualIoApic } from '../vdev/vioapic.ts';
 import { createVirtualLocalApic, type VirtualLocalApic } from '../vdev/vlapic.ts';
 import { createVirtualPic, type VirtualPic } from '../vdev/vpic.ts';
 import { createVirtualUart, type VirtualUart } from '../vdev/vuart.ts';
-import { createManualGuestClock } from './guest-clock.ts';
+import { createManualGuestClock, type ManualGuestClock } from './guest-clock.ts';
 import { createModelTarget, type ModelTarget } from './model-target.ts';
 
 export interface InterruptPlatform {
@@ -27,14 +27,16 @@ export interface InterruptPlatform {
   readonly text: string[];
   /** Misuses, in words. */
   readonly misuses: string[];
-  /** All devices in the order in which they are restored. */
-  readonly savables: readonly Savable<unknown>[];
+  save(): unknown[];
+  /** Into a platform whose clock and TSC are where they were. */
+  restore(states: readonly unknown[]): void;
 }
 
 export interface InterruptPlatformOptions {
   readonly busHz?: bigint;
   readonly uartTakesTime?: boolean;
   readonly hasTscDeadline?: boolean;
+  readonly clock?: ManualGuestClock;
 }
 
 const TSC_MSR = 0x10;
@@ -44,8 +46,8 @@ export function createInterruptPlatform({
   busHz = 1_000_000_000n,
   uartTakesTime = false,
   hasTscDeadline = true,
+  clock = createManualGuestClock(),
 }: InterruptPlatformOptions = {}): InterruptPlatform {
-  const clock = createManualGuestClock();
   const model = createModelTarget(clock);
   const misuses: string[] = [];
   const onMisuse = (what: string): void => void misuses.push(what);
@@ -87,6 +89,8 @@ export function createInterruptPlatform({
   model.placeMemory(LAPIC_ADDRESS, PAGE, lapic);
   model.placeMemory(IOAPIC_ADDRESS, IOAPIC.LENGTH, ioApic);
 
+  const devices: readonly Savable<unknown>[] = [pic, lapic, ioApic, lines, uart];
+
   return {
     target: {
       ...model,
@@ -120,6 +124,7 @@ export function createInterruptPlatform({
     uart,
     text,
     misuses,
-    savables: [pic, lapic, ioApic, lines, uart] as readonly Savable<unknown>[],
+    save: () => devices.map((device) => device.save()),
+    restore: (states) => devices.forEach((device, index) => device.restore(states[index])),
   };
 }

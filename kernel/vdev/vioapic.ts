@@ -29,6 +29,8 @@ export interface IoApicState {
   readonly arbitration: number;
   readonly low: readonly number[];
   readonly high: readonly number[];
+  /** By input: the vector of the last pulse that was accepted, whatever the entry has since. */
+  readonly sent: readonly number[];
   readonly wires: number;
 }
 
@@ -66,6 +68,7 @@ const PHYSICAL = 0xf;
 export function createVirtualIoApic({ localApic, onUnmasked, onMisuse }: IoApicOptions): VirtualIoApic {
   const low = new Int32Array(INPUT_COUNT);
   const high = new Int32Array(INPUT_COUNT);
+  const sent = new Int32Array(INPUT_COUNT);
   /** One bit per input that is asserted. */
   let wires = 0;
   let index = 0;
@@ -102,7 +105,9 @@ export function createVirtualIoApic({ localApic, onUnmasked, onMisuse }: IoApicO
   function pulse(input: number, acknowledged?: () => void): Request {
     const entry = low[input]!;
     if ((entry & REDIRECTION.MASKED) !== 0) return REQUEST.DROPPED;
-    return (entry & REDIRECTION.TRIGGER_LEVEL) !== 0 ? sendLevel(input, entry, acknowledged) : send(input, entry, acknowledged);
+    const request = (entry & REDIRECTION.TRIGGER_LEVEL) !== 0 ? sendLevel(input, entry, acknowledged) : send(input, entry, acknowledged);
+    if (request === REQUEST.ACCEPTED) sent[input] = entry & 0xff;
+    return request;
   }
 
   /** What an asserted input does at a level-triggered entry that is not masked. */
@@ -189,15 +194,16 @@ export function createVirtualIoApic({ localApic, onUnmasked, onMisuse }: IoApicO
       else index = Number(value) & 0xff;
     },
     pulse,
-    reclaim: (input, acknowledged) => localApic.reclaim(getField(low[input]!, REDIRECTION.INTVEC), acknowledged),
+    reclaim: (input, acknowledged) => localApic.reclaim(sent[input]!, acknowledged),
     setLevel,
     endOfInterrupt,
     reset,
-    save: () => ({ index, id, arbitration, low: [...low], high: [...high], wires }),
+    save: () => ({ index, id, arbitration, low: [...low], high: [...high], sent: [...sent], wires }),
     restore: (state) => {
       ({ index, id, arbitration, wires } = state);
       low.set(state.low);
       high.set(state.high);
+      sent.set(state.sent);
     },
   };
 }

@@ -93,6 +93,7 @@ export interface LocalApicState {
   readonly irr: readonly number[];
   readonly isr: readonly number[];
   readonly tmr: readonly number[];
+  readonly timerVector: number;
   readonly lint0: boolean;
   readonly fromIoApic: boolean;
   /** Vectors of requests whose source waits for the acknowledge. */
@@ -163,6 +164,8 @@ export function createVirtualLocalApic(options: LocalApicOptions): VirtualLocalA
   /** "A write [of ESR] also rearms the APIC error interrupt triggering mechanism." */
   let isErrorArmed = true;
   const lvt = new Int32Array(WRITABLE.length);
+  /** Of the timer's last request, whatever its entry has since. */
+  let timerVector = 0;
   let lint0 = false;
   let fromIoApic = false;
 
@@ -175,8 +178,12 @@ export function createVirtualLocalApic(options: LocalApicOptions): VirtualLocalA
 
   const timer = createLapicTimer({
     ...options,
-    request: (acknowledged) => requestLocal(ENTRY.TIMER, acknowledged),
-    reclaim: (acknowledged) => reclaim(lvt[ENTRY.TIMER]! & 0xff, acknowledged),
+    request: (acknowledged) => {
+      const request = requestLocal(ENTRY.TIMER, acknowledged);
+      if (request === REQUEST.ACCEPTED) timerVector = lvt[ENTRY.TIMER]! & 0xff;
+      return request;
+    },
+    reclaim: (acknowledged) => reclaim(timerVector, acknowledged),
   });
 
   /** -1 for none. */
@@ -574,6 +581,7 @@ export function createVirtualLocalApic(options: LocalApicOptions): VirtualLocalA
       irr: [...irr],
       isr: [...isr],
       tmr: [...tmr],
+      timerVector,
       lint0,
       fromIoApic,
       outstanding: [...outstanding.keys()].filter((vector) => outstanding[vector]),
@@ -582,7 +590,7 @@ export function createVirtualLocalApic(options: LocalApicOptions): VirtualLocalA
     restore: (state) => {
       isOn = state.base !== 0;
       tpr = state.taskPriority;
-      ({ id, logicalDestination, destinationFormat, spurious, divide, isErrorArmed, lint0, fromIoApic } = state);
+      ({ id, logicalDestination, destinationFormat, spurious, divide, isErrorArmed, timerVector, lint0, fromIoApic } = state);
       [command, commandHigh] = state.command;
       [shownErrors, loggedErrors] = state.errors;
       lvt.set(state.lvt);

@@ -1,6 +1,6 @@
 /** What cases of interrupt controllers need besides registers: the CPU's side of them. */
 import { LINE_DRIVER_PORT } from '../line-driver.ts';
-import type { Expect, Target } from './target.ts';
+import type { ConformanceCase, Target } from './target.ts';
 
 /** The CPU's interrupts are off while a case runs, but in `takeVector`. */
 export interface InterruptTarget extends Target {
@@ -17,15 +17,7 @@ export interface InterruptTarget extends Target {
   writeCr8(value: number): void;
 }
 
-export interface InterruptCase {
-  /** Section title of the document, a colon, and what it says, in few words. */
-  readonly name: string;
-  readonly run: (target: InterruptTarget, expect: Expect) => void;
-  /** QEMU 7.2 does otherwise: the document's sentence and what QEMU does. The case runs there too, and has to fail. */
-  readonly qemuDiffers?: string;
-  /** Why it can't run on a target: what the target lacks. */
-  readonly notOn?: Readonly<Partial<Record<Target['kind'], string>>>;
-}
+export type InterruptCase = ConformanceCase<InterruptTarget>;
 
 /** @param gsi 0 to 23; ISA lines as their number, 0 included */
 export const drive = (target: Target, gsi: number, isHigh: boolean): void => target.out(LINE_DRIVER_PORT + gsi, 1, isHigh ? 1 : 0);

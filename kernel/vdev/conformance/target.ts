@@ -34,10 +34,11 @@ export interface Expect {
   within(what: string, seen: number | bigint, least: number | bigint, most: number | bigint): void;
 }
 
-export interface ConformanceCase {
+/** @typeParam On what the case needs: more than a plain target for interrupt controllers */
+export interface ConformanceCase<On extends Target = Target> {
   /** Section title of the document, a colon, and what it says, in few words. */
   readonly name: string;
-  readonly run: (target: Target, expect: Expect) => void;
+  readonly run: (target: On, expect: Expect) => void;
   /** QEMU 7.2 does otherwise: the document's sentence and what QEMU does. The case runs there too, and has to fail. */
   readonly qemuDiffers?: string;
   /** Why it can't run on a target: what the target lacks. */
