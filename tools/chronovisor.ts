@@ -5,6 +5,7 @@ import { addBuildCommand } from './commands/build.ts';
 import { addConsoleCommand } from './commands/console.ts';
 import { addLogCommand } from './commands/log.ts';
 import { addRunCommand } from './commands/run.ts';
+import { addTimelineCommand } from './commands/timeline.ts';
 import { addValidateCommand } from './commands/validate.ts';
 import { BuildError, CannotRunError, STATUS, UsageError } from './errors.ts';
 
@@ -31,6 +32,8 @@ Examples:
                                         boot a system of partitions
   chronovisor console                   a prompt inside the running kernel
   chronovisor log build/logs/kernel.log --report
+  chronovisor timeline build/logs/demonstration.log
+                                        a page to look into: who ran when
 
 Exit codes: 0 held, 1 an assertion or the kernel failed, 2 usage, 3 can't run, 124 time limit, 130 Ctrl-C.`,
     );
@@ -39,6 +42,7 @@ Exit codes: 0 held, 1 an assertion or the kernel failed, 2 usage, 3 can't run, 1
   addConsoleCommand(program, setStatus);
   addBuildCommand(program);
   addLogCommand(program, setStatus);
+  addTimelineCommand(program);
   for (const command of program.commands) command.exitOverride();
 
   try {

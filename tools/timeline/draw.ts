@@ -32,6 +32,7 @@ const MARK_SIZE = 5;
 const MARK_ROOM = 5;
 const PATTERN_ROOM = 6;
 const LABEL_ROOM = 60;
+const EDGE = 40;
 
 /** A lane with what its searches want to have prepared. */
 export interface Row {
@@ -88,12 +89,15 @@ export function layoutOf(timeline: Timeline, isShown: (lane: Lane) => boolean = 
   return { rows, headings, height: y + GAP };
 }
 
-export function drawAxis(surface: Surface, view: View, epoch: number, height: number): void {
+/** @param top where the labels stand: what is scrolled keeps its axis */
+export function drawAxis(surface: Surface, view: View, epoch: number, height: number, top = 0): void {
   const axis = axisOf(view, epoch);
+  surface.text(axis.base, 4, top + 10, 'faint', { size: 10 });
   for (const { instant, label } of axis.ticks) {
     const x = Math.round(xOf(view, instant)) + 0.5;
-    surface.line([x, AXIS_HEIGHT - 6, x, height], 'rule');
-    surface.text(label, x, AXIS_HEIGHT - 10, 'faint', { anchor: 'middle', size: 11 });
+    surface.line([x, top + AXIS_HEIGHT - 6, x, height], 'rule');
+    const anchor = x < EDGE ? 'start' : x > view.width - EDGE ? 'end' : 'middle';
+    surface.text(label, x, top + AXIS_HEIGHT - 8, 'faint', { anchor, size: 11 });
   }
 }
 
@@ -192,7 +196,7 @@ function drawCurve(surface: Surface, { bodyY, bodyHeight, extremes, lane }: Row,
       if (previous !== undefined) points.push(x, previous);
       points.push(x, yOf(values[index]!));
     } else {
-      surface.fill(x - 1, yOf(values[index]!) - 1, 2, 2, { ink: 'curve' });
+      surface.fill(x - 1.5, yOf(values[index]!) - 1.5, 3, 3, { ink: 'curve' });
     }
     index = Math.max(index + 1, next);
   }

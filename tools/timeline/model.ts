@@ -105,7 +105,7 @@ function slotOf(record: RecordOf<'slot.run' | 'slot.woken'>, sheet: Sheet): void
   sheet.span(sheet.cpu(record), entered, left, partition, isWoken);
   sheet.slot({ cpu: record.cpu, partition, slot, frame, nominal: Number(nominal), left: Number(left) });
   if (isWoken) return;
-  const errors = sheet.curve(`start error ${partition}`, 'Start errors', `start error of ${sheet.nameOf(partition)}`, 'ns', 'points');
+  const errors = sheet.curve(`start error ${partition}`, 'Start errors', sheet.nameOf(partition), 'ns', 'points');
   sheet.point(errors, entered, entered - nominal);
 }
 
