@@ -26,6 +26,7 @@ interface TimelineFlags {
   width: number;
   theme: 'auto' | 'light' | 'dark';
   values?: boolean;
+  boot?: number;
 }
 
 const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 };
@@ -52,6 +53,7 @@ export function addTimelineCommand(program: Command): void {
       new Option('--theme <theme>', 'of a picture; auto: what its reader prefers').choices(['auto', 'light', 'dark']).default('auto'),
     )
     .option('--values', "in a picture, programs' own values too")
+    .option('--boot <n>', 'of a capture with several boots, counted from 0 (default: the last one)', whole(0, 1e6))
     .addHelpText(
       'after',
       `
@@ -69,7 +71,8 @@ async function makeTimeline(log: string, flags: TimelineFlags): Promise<void> {
   const out = flags.out ?? log.replace(/(\.(log|txt))?$/, '.html');
   const kind = extname(out);
   if (!['.html', '.svg', '.png'].includes(kind)) throw new UsageError(`--out ${out}: expected a name that ends with .html, .svg or .png`);
-  const logged = await loadRecords(log);
+  const { logged, remarks } = await loadRecords(log, flags.boot);
+  for (const remark of remarks) process.stderr.write(`${log}: ${remark}\n`);
   const epoch = epochOf(logged);
   const sinceBoot = (given: Instant | undefined): number | undefined => given && given.nanos + (given.isSinceBoot ? 0 : epoch);
   const from = sinceBoot(flags.from);

@@ -31,6 +31,8 @@ const MARK_SIZE = 5;
 /** Narrower than this, marks are lines and spans have no pattern. */
 const MARK_ROOM = 5;
 const PATTERN_ROOM = 6;
+/** A span that is narrower than a pixel has its full height where no other one is within so many px: it would not be seen. */
+const APART = 4;
 const LABEL_ROOM = 60;
 const EDGE = 40;
 
@@ -129,30 +131,32 @@ function drawSpans(surface: Surface, { lane, bodyY, bodyHeight, filled }: Row, v
   const count = ran.starts.length;
   const top = bodyY + 2;
   const height = bodyHeight - 4;
+  const apart = APART * nanosPerPixel(view);
+  let nextColumn = -Infinity;
   for (let index = firstEndingAfter(ran, view.from); index < count && ran.starts[index]! < view.to;) {
-    const left = xOf(view, ran.starts[index]!);
-    const right = xOf(view, ran.ends[index]!);
+    const start = ran.starts[index]!;
+    const end = ran.ends[index]!;
+    const left = xOf(view, start);
+    const right = xOf(view, end);
     const ink = inkOfLook(ran.looks[index]!);
-    const column = Math.floor(left);
-    const isAlone = index + 1 >= count || ran.starts[index + 1]! >= instantAt(view, column + 1);
-    if (right - left >= 1 || isAlone) {
+    const isApart = (ran.starts[index + 1] ?? Infinity) - end >= apart && start - (ran.ends[index - 1] ?? -Infinity) >= apart;
+    if (right - left >= 1 || isApart) {
       const lower = ran.lower[index] ? height / 2 : 0;
       const x = Math.max(left, -1);
       const width = Math.max(Math.min(right, view.width + 1) - x, 1);
       const pattern = width >= PATTERN_ROOM ? { pattern: ran.looks[index]! % LOOKS } : {};
       surface.fill(x, top + lower, width, height - lower, { ink, opacity: width >= PATTERN_ROOM ? 0.55 : 0.9, ...pattern });
       if (width >= LABEL_ROOM)
-        surface.text(showNanos(ran.ends[index]! - ran.starts[index]!), x + width / 2, top + height / 2 + 4, 'ink', {
-          anchor: 'middle',
-          size: 11,
-        });
+        surface.text(showNanos(end - start), x + width / 2, top + height / 2 + 4, 'ink', { anchor: 'middle', size: 11 });
       index++;
     } else {
-      const share = filledWithin(ran, filled, instantAt(view, column), instantAt(view, column + 1)) / nanosPerPixel(view);
+      const column = Math.max(Math.floor(left), nextColumn);
+      nextColumn = column + 1;
+      const share = filledWithin(ran, filled, instantAt(view, column), instantAt(view, nextColumn)) / nanosPerPixel(view);
       const tall = Math.max(1, height * Math.min(1, share));
       surface.fill(column, top + height - tall, 1, tall, { ink, opacity: 0.9 });
-      // The first that reaches beyond the pixel.
-      index = Math.max(index + 1, firstEndingAfter(ran, instantAt(view, column + 1)));
+      // The first that reaches beyond this pixel, which may be the same one.
+      index = Math.max(index, firstEndingAfter(ran, instantAt(view, nextColumn)));
     }
   }
 }

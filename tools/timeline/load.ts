@@ -1,26 +1,33 @@
 /** The records of a stored log, for timelines and exports. */
-import { createReadStream } from 'node:fs';
-import { parseLine } from '../../kernel/trace/text.ts';
-import { CannotRunError } from '../errors.ts';
-import { createLineSplitter } from '../trace/lines.ts';
+import { readLog, readingRemarks, requireRecords } from '../log/read.ts';
+import { CannotRunError, UsageError } from '../errors.ts';
 import type { LoggedRecord } from './model.ts';
 
-/** @throws CannotRunError where the file can not be read, or has no record */
-export async function loadRecords(file: string): Promise<LoggedRecord[]> {
-  const logged: LoggedRecord[] = [];
-  let line = 0;
-  const splitter = createLineSplitter((text) => {
-    line++;
-    const parsed = parseLine(text);
-    if (parsed.kind === 'record') logged.push({ record: parsed.record, line, text });
+export interface LoadedLog {
+  readonly logged: readonly LoggedRecord[];
+  /** What a reader of the result has to know, a sentence each. */
+  readonly remarks: readonly string[];
+}
+
+/**
+ * @param boot which start of the kernel, counted from 0, where a capture has several; by default the last one, as their stamps begin anew
+ * @throws CannotRunError where the file can not be read, or has no record
+ */
+export async function loadRecords(file: string, boot?: number): Promise<LoadedLog> {
+  let logged: LoggedRecord[] = [];
+  let kept = boot ?? 0;
+  const counts = await readLog(file, (line) => {
+    if (line.parsed.kind !== 'record') return;
+    if (boot === undefined && line.boot !== kept) {
+      kept = line.boot;
+      logged = [];
+    }
+    if (line.boot === kept) logged.push({ record: line.parsed.record, line: line.number, text: line.text });
   });
-  try {
-    for await (const chunk of createReadStream(file)) splitter.push(chunk as Buffer);
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new CannotRunError(missing ? `${file}: there is no such file` : `${file}: ${(error as Error).message}`);
-  }
-  splitter.end();
-  if (logged.length === 0) throw new CannotRunError(`${file}: ${line === 0 ? 'the file is empty' : 'no line is a record'}`);
-  return logged;
+  requireRecords(file, counts);
+  if (boot !== undefined && boot >= counts.boots) throw new UsageError(`--boot ${boot}: ${file} has boots 0 to ${counts.boots - 1}`);
+  if (logged.length === 0) throw new CannotRunError(`${file}: boot ${kept} has no record`);
+  const several =
+    counts.boots > 1 ? [`the log has ${counts.boots} boots; this is number ${kept}, counted from 0 (--boot takes another)`] : [];
+  return { logged, remarks: [...readingRemarks(counts), ...several] };
 }

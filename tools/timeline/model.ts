@@ -216,10 +216,10 @@ export function timelineOf(logged: readonly LoggedRecord[], title: string, { fro
   let epoch = 0;
   let system = title;
   const isWithin = (instant: number): boolean => instant >= (from ?? -Infinity) && instant <= (to ?? Infinity);
-  /** Whether the line in hand has a place in a lane. */
-  let isUsed = false;
+  /** Counts what was put into lanes: a line that nothing came of is not kept. */
+  let placed = 0;
   const seen = (instant: number): void => {
-    isUsed = true;
+    placed++;
     first = Math.min(first, instant);
     last = Math.max(last, instant);
   };
@@ -244,7 +244,7 @@ export function timelineOf(logged: readonly LoggedRecord[], title: string, { fro
       const instant = Number(at);
       if (!isWithin(instant)) return;
       let kinds = marks.get(lane);
-      if (!kinds) marks.set(lane, (kinds = new Map()));
+      if (!kinds) marks.set(lane, (kinds = new Map<MarkKind, Marks<MarkKind>>()));
       let own = kinds.get(kind);
       if (!own) kinds.set(kind, (own = { kind, at: [], lines: [] }));
       own.at.push(instant);
@@ -285,9 +285,9 @@ export function timelineOf(logged: readonly LoggedRecord[], title: string, { fro
     }
     lines.push(text);
     lineNumbers.push(line);
-    isUsed = false;
+    const before = placed;
     place(record, sheet);
-    if (isUsed) continue;
+    if (placed > before) continue;
     lines.pop();
     lineNumbers.pop();
   }

@@ -119,32 +119,49 @@ const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceA
 
 export function createSvgSurface(): Surface & { content(): string } {
   const parts: string[] = [];
+  /** Columns of one pixel come by the thousand: those of one colour in a row are one path. */
+  let columns = { attributes: '', path: '' };
+  function add(part: string): void {
+    flush();
+    parts.push(part);
+  }
+  function flush(): void {
+    if (columns.path !== '') parts.push(`<path ${columns.attributes} d="${columns.path}"/>`);
+    columns = { attributes: '', path: '' };
+  }
   const box = (x: number, y: number, width: number, height: number): string =>
     `x="${number(x)}" y="${number(y)}" width="${number(width)}" height="${number(height)}"`;
   return {
     fill: (x, y, width, height, { ink, opacity = 1, pattern = 0 }: Fill) => {
       const see = opacity === 1 ? '' : ` fill-opacity="${number(opacity)}"`;
-      parts.push(`<rect ${box(x, y, width, height)} fill="var(--${ink})"${see}/>`);
-      if (pattern > 0) parts.push(`<rect ${box(x, y, width, height)} fill="url(#p${pattern})"/>`);
+      if (width === 1 && pattern === 0) {
+        const attributes = `fill="var(--${ink})"${see}`;
+        if (attributes !== columns.attributes) flush();
+        columns = { attributes, path: `${columns.path}M${number(x)} ${number(y)}h1v${number(height)}h-1z` };
+        return;
+      }
+      add(`<rect ${box(x, y, width, height)} fill="var(--${ink})"${see}/>`);
+      if (pattern > 0) add(`<rect ${box(x, y, width, height)} fill="url(#p${pattern})"/>`);
     },
     outline: (x, y, width, height, ink) => {
-      parts.push(`<rect ${box(x + 0.5, y + 0.5, Math.max(width - 1, 0), height - 1)} fill="none" stroke="var(--${ink})"/>`);
+      add(`<rect ${box(x + 0.5, y + 0.5, Math.max(width - 1, 0), height - 1)} fill="none" stroke="var(--${ink})"/>`);
     },
     line: (points, ink) => {
       const pairs = points.map((value, index) => `${index % 2 === 0 ? (index === 0 ? 'M' : 'L') : ' '}${number(value)}`);
-      parts.push(`<path d="${pairs.join('')}" stroke="var(--${ink})" fill="none"/>`);
+      add(`<path d="${pairs.join('')}" stroke="var(--${ink})" fill="none"/>`);
     },
     shape: (shape, x, y, size, ink) => {
       const corners = SHAPES[shape].map((value, index) => number(value * size + (index % 2 === 0 ? x : y)));
-      parts.push(`<polygon points="${corners.join(' ')}" fill="var(--${ink})"/>`);
+      add(`<polygon points="${corners.join(' ')}" fill="var(--${ink})"/>`);
     },
     text: (text, x, y, ink, { anchor = 'start', isBold = false, size = 12 } = {}) => {
       const weight = isBold ? ' font-weight="600"' : '';
       const placed = anchor === 'start' ? '' : ` text-anchor="${anchor}"`;
-      parts.push(
-        `<text x="${number(x)}" y="${number(y)}" font-size="${size}" fill="var(--${ink})"${placed}${weight}>${escaped(text)}</text>`,
-      );
+      add(`<text x="${number(x)}" y="${number(y)}" font-size="${size}" fill="var(--${ink})"${placed}${weight}>${escaped(text)}</text>`);
     },
-    content: () => parts.join('\n'),
+    content: () => {
+      flush();
+      return parts.join('\n');
+    },
   };
 }
