@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { VERSION } from '../kernel/version.ts';
 import { addBuildCommand } from './commands/build.ts';
 import { addConsoleCommand } from './commands/console.ts';
+import { addExportCommand } from './commands/export.ts';
 import { addLogCommand } from './commands/log.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addTimelineCommand } from './commands/timeline.ts';
@@ -43,6 +44,7 @@ Exit codes: 0 held, 1 an assertion or the kernel failed, 2 usage, 3 can't run, 1
   addBuildCommand(program);
   addLogCommand(program, setStatus);
   addTimelineCommand(program);
+  addExportCommand(program);
   for (const command of program.commands) command.exitOverride();
 
   try {

@@ -79,6 +79,9 @@ describe('a log of partitions', () => {
   it('of a part of it has the lines of that part only', () => {
     const part = timelineOf(loggedOf(LOG), 'x.log', { from: EPOCH + 19 * MS, to: EPOCH + 24 * MS });
     expect(part.lineNumbers).toEqual([8]);
+    expect(part).toMatchObject({ from: EPOCH + 19 * MS, to: EPOCH + 24 * MS });
+    // Nothing of it ran there, but it was to.
+    expect(laneOf(part, 'partition 1')).toMatchObject({ ran: { starts: [] }, planned: [{ slot: 1 }] });
     expect(laneOf(part, 'partition 0').planned[0]).toMatchObject({ period: 10 * MS });
   });
 });

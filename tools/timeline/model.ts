@@ -4,7 +4,7 @@
  * Every event has its place in PLACES; a new event does not compile until somebody has decided where it goes.
  */
 import type { EventName, RecordOf, TraceRecord } from '../../kernel/trace/events.ts';
-import { newSpans, type Curve, type Marks, type PlannedSlot, type Spans } from './columns.ts';
+import { framesWithin, newSpans, type Curve, type Marks, type PlannedSlot, type Spans } from './columns.ts';
 import { plannedSlots, type SlotSeen } from './plans.ts';
 
 /** From the least to the most weighty: of two in one place, the later one is seen. */
@@ -162,6 +162,7 @@ const PLACES: { readonly [Name in EventName]: Place<Name> } = {
     // From the stub's first instruction to the handler's first statement.
     sheet.span(lane, taken, record.at, TIMER_LOOK);
     sheet.mark(lane, 'interrupt', taken);
+    sheet.mark(sheet.cpu(record), 'interrupt', taken);
   },
   'timer.interval': (record, sheet) => sheet.mark(sheet.timer(record.fields.timer), 'note', record.at),
   'timer.latency': (record, sheet) => sheet.mark(sheet.timer(record.fields.timer), 'note', record.at),
@@ -292,14 +293,16 @@ export function timelineOf(logged: readonly LoggedRecord[], title: string, { fro
     lineNumbers.pop();
   }
 
-  if (first > last) [first, last] = [from ?? 0, to ?? 1];
+  if (first > last) [first, last] = [0, 1];
+  first = from ?? first;
+  last = to ?? last;
   for (const [cpu, partition, slot] of plannedSlots(slots, switches)) {
     lanes.get(`partition ${partition}`)?.planned.push(slot);
     lanes.get(`cpu${cpu}`)?.planned.push(slot);
   }
   for (const [lane, kinds] of marks) lane.marks.push(...MARK_KINDS.flatMap((kind) => kinds.get(kind) ?? []));
   for (const lane of lanes.values()) sortLane(lane);
-  const shown = [...lanes.values()].filter(hasContent);
+  const shown = [...lanes.values()].filter((lane) => hasContent(lane, first, last));
   const sorted = GROUPS.flatMap((group) => shown.filter((lane) => lane.group === group).sort(byId));
   return { title: system, from: first, to: Math.max(last, first + 1), epoch, lanes: sorted, lines, lineNumbers };
 }
@@ -309,7 +312,13 @@ const place = <Name extends EventName>(record: RecordOf<Name>, sheet: Sheet): vo
   (PLACES[record.event] as unknown as Place<Name>)(record, sheet);
 
 const byId = (a: Lane, b: Lane): number => a.id.localeCompare(b.id, 'en', { numeric: true });
-const hasContent = ({ ran, marks, curve }: Lane): boolean => ran.starts.length > 0 || marks.length > 0 || (curve?.at.length ?? 0) > 0;
+function hasContent({ planned, ran, marks, curve }: Lane, from: number, to: number): boolean {
+  if (ran.starts.length > 0 || marks.length > 0 || (curve?.at.length ?? 0) > 0) return true;
+  return planned.some((slot) => {
+    const { first, end } = framesWithin(slot, from, to);
+    return first < end;
+  });
+}
 
 /** Records stand in the log in the order in which they were made, which for what is dated otherwise is not that of their instants. */
 function sortLane({ ran, marks, curve }: Lane): void {
