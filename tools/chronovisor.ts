@@ -4,6 +4,7 @@ import { VERSION } from '../kernel/version.ts';
 import { addBuildCommand } from './commands/build.ts';
 import { addConsoleCommand } from './commands/console.ts';
 import { addLogCommand } from './commands/log.ts';
+import { addReportCommand } from './commands/report.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addValidateCommand } from './commands/validate.ts';
 import { BuildError, CannotRunError, STATUS, UsageError } from './errors.ts';
@@ -30,7 +31,8 @@ Examples:
   chronovisor run partitions/hello/system.ts
                                         boot a system of partitions
   chronovisor console                   a prompt inside the running kernel
-  chronovisor log build/logs/kernel.log --report
+  chronovisor report build/logs/kernel.log
+                                        what a log says, in tables
 
 Exit codes: 0 held, 1 an assertion or the kernel failed, 2 usage, 3 can't run, 124 time limit, 130 Ctrl-C.`,
     );
@@ -38,6 +40,7 @@ Exit codes: 0 held, 1 an assertion or the kernel failed, 2 usage, 3 can't run, 1
   addValidateCommand(program, setStatus);
   addConsoleCommand(program, setStatus);
   addBuildCommand(program);
+  addReportCommand(program, setStatus);
   addLogCommand(program, setStatus);
   for (const command of program.commands) command.exitOverride();
 
