@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { boot, type BootedRun, type BootOptions } from '../tools/harness/boot.ts';
 import '../tools/harness/matchers.ts';
-import { partitionReport } from '../tools/report/partitions.ts';
-import { timerReports } from '../tools/report/timers.ts';
+import { accumulated } from '../tools/report/accumulator.ts';
+import { reportLines, reportOf } from '../tools/report/report.ts';
+import { createTimers } from '../tools/report/timers.ts';
 
 type Timer = 'pit' | 'hpet' | 'lapic';
 
@@ -109,7 +110,7 @@ describe('the trace', () => {
 
   it('agrees with the sums that the kernel made itself', async () => {
     const run = await boot({ ...same, seed: 8 });
-    for (const report of timerReports(run.records)) {
+    for (const report of accumulated(createTimers(), run.records)) {
       const [own] = run.of('timer.interval', of(report.timer));
       // The kernel sums in TSC ticks and cuts once; the trace cuts every stamp to a nanosecond.
       expect(Math.abs(Number(own!.fields.min) - report.intervals.min)).toBeLessThanOrEqual(1);
@@ -197,7 +198,7 @@ describe('the five uses of time, a partition each', () => {
   });
 
   it('has a report with all of it', () => {
-    const report = partitionReport(run.records).join('\n');
+    const report = reportLines(reportOf(run.lines)).join('\n');
     expect(report).toMatch(/^victim +watchdog +warm-reset +\d+ /m);
     expect(report).toMatch(/^controller +80h +1\d\d +101 ms +10 ms /m);
     expect(report).toMatch(/^The kernel between two runs of guests$/m);

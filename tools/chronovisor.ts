@@ -5,6 +5,7 @@ import { addBuildCommand } from './commands/build.ts';
 import { addConsoleCommand } from './commands/console.ts';
 import { addExportCommand } from './commands/export.ts';
 import { addLogCommand } from './commands/log.ts';
+import { addReportCommand } from './commands/report.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addTimelineCommand } from './commands/timeline.ts';
 import { addValidateCommand } from './commands/validate.ts';
@@ -32,7 +33,8 @@ Examples:
   chronovisor run partitions/hello/system.ts
                                         boot a system of partitions
   chronovisor console                   a prompt inside the running kernel
-  chronovisor log build/logs/kernel.log --report
+  chronovisor report build/logs/kernel.log
+                                        what a log says, in tables
   chronovisor timeline build/logs/demonstration.log
                                         a page to look into: who ran when
 
@@ -42,6 +44,7 @@ Exit codes: 0 held, 1 an assertion or the kernel failed, 2 usage, 3 can't run, 1
   addValidateCommand(program, setStatus);
   addConsoleCommand(program, setStatus);
   addBuildCommand(program);
+  addReportCommand(program, setStatus);
   addLogCommand(program, setStatus);
   addTimelineCommand(program);
   addExportCommand(program);

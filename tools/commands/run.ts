@@ -4,22 +4,23 @@ import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Option } from 'commander';
 import { LEVELS, type Level } from '../../kernel/trace/event.ts';
-import { levelRank, parseLine } from '../../kernel/trace/text.ts';
-import type { TraceRecord } from '../../kernel/trace/events.ts';
+import { levelRank } from '../../kernel/trace/text.ts';
 import { UsageError } from '../errors.ts';
 import { buildFolder, shown } from '../paths.ts';
 import { findQemu } from '../qemu/find.ts';
 import { shellText } from '../qemu/options.ts';
 import { describeOutcome, isHeld, statusOf, type Outcome } from '../qemu/outcome.ts';
 import { startRun, type RunResult } from '../qemu/run.ts';
-import { timeReport } from '../report/clocks.ts';
-import { consoleLines, partitionReport } from '../report/partitions.ts';
-import { usesReport } from '../report/uses.ts';
-import { latencyHistogram, timerReports, timerTable } from '../report/timers.ts';
+import { consoleLines } from '../report/console.ts';
+import { liveLine } from '../log/read.ts';
+import { asJson } from '../report/data.ts';
+import { histogramLines } from '../report/histogram.ts';
+import { createReport } from '../report/report.ts';
 import { createPainter } from '../terminal.ts';
 import { createStackMapper, hasProgramPosition } from '../trace/stacks.ts';
 import { bootModule, commandLineOf, memoryFor, requireRuntime, type BootModule } from './boot-module.ts';
 import { addMachineOptions, machineOf, type MachineFlags } from './options.ts';
+import { showTables } from './report.ts';
 
 interface RunFlags extends MachineFlags {
   level: Level | 'none';
@@ -126,7 +127,7 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
     waiting.forEach(say);
     const ended = second ? [begun, await second] : [begun];
     const [summary, then] = ended.map((each) => each.summary);
-    if (flags.json) process.stdout.write(`${JSON.stringify(then ? { ...summary, then } : summary, null, 2)}\n`);
+    if (flags.json) process.stdout.write(`${asJson(then ? { ...summary, then } : summary, 2)}\n`);
     if (ended.length > 1) {
       const verdicts = ended.map(({ name, outcome }) => `${name} ${isHeld(outcome) ? paint('green', 'held') : paint('red', 'failed')}`);
       say(`\n${verdicts.join(', ')}`);
@@ -152,15 +153,17 @@ async function boot(
   // Before the log of an earlier run is overwritten.
   findQemu(flags.qemu);
   const log = openLog(logFile);
-  const records: TraceRecord[] = [];
+  const report = createReport();
+  let number = 0;
   const partitions = new Map<number, string>();
 
   function showLine(line: string): void {
     writeSync(log, `${line}\n`);
-    const parsed = parseLine(line);
+    const live = liveLine(line, ++number);
+    report.push(live);
+    const { parsed } = live;
     if (parsed.kind === 'record') {
       const { record } = parsed;
-      records.push(record);
       if (record.event === 'partition.created') partitions.set(record.fields.partition, record.fields.name);
       const { level } = record;
       if (flags.level === 'none' || levelRank(level) > levelRank(flags.level)) return;
@@ -197,33 +200,26 @@ async function boot(
   }
 
   const { outcome } = result;
-  const reports = timerReports(records);
-  const virtualSeconds = records.length > 0 ? Number(records.at(-1)!.at) / 1e9 : undefined;
+  const seen = report.result();
+  const virtualSeconds = seen.to === undefined ? undefined : Number(seen.to) / 1e9;
   const summary = {
     outcome,
     held: isHeld(outcome),
     virtualSeconds,
     wallSeconds: result.wallMs / 1000,
     log: shown(logFile),
-    records: records.length,
+    records: seen.records,
     diagnostics: result.lines.filter((line) => line.startsWith('! ')).map((line) => mapStack(line.slice(2))),
     command: shellText(result.command),
-    timers: reports.map(({ latencySamples: _, ...report }) => report),
+    timers: seen.timers,
   };
   const ended = { name: module.name, outcome, summary };
   if (flags.json) return ended;
 
-  if (reports.length > 0) {
-    say(`\n${paint('bold', 'Intervals from interrupt to interrupt, and latency from the stub to the handler in TypeScript')}`);
-    timerTable(reports).forEach((line, index) => say(index === 0 ? paint('dim', line) : line));
-    for (const report of reports) {
-      say(`\n${paint('bold', `Latency of ${report.timer}`)} (${report.route})`);
-      latencyHistogram(report).forEach(say);
-    }
+  if (seen.records > 0) showTables(seen, say);
+  for (const series of seen.series.filter(({ quantity }) => quantity === 'interrupt.latency')) {
+    histogramLines(series).forEach((line, index) => say(index === 0 ? `\n${paint('bold', line)}` : line));
   }
-  timeReport(records).forEach(say);
-  partitionReport(records).forEach(say);
-  usesReport(records).forEach(say);
   const verdict = isHeld(outcome) ? paint('green', 'held') : paint('red', 'failed');
   const wall = `${(result.wallMs / 1000).toFixed(1)} s`;
   const took = virtualSeconds === undefined ? wall : `${virtualSeconds.toFixed(3)} s of virtual time in ${wall}`;

@@ -4,6 +4,8 @@
  * line; every line is delivered, as a record where there is one in it.
  */
 import { createReadStream } from 'node:fs';
+import { open, stat, type FileHandle } from 'node:fs/promises';
+import { setTimeout as wait } from 'node:timers/promises';
 import { GRAMMAR_VERSION, parseLine, type LogLine } from '../../kernel/trace/text.ts';
 import { CannotRunError } from '../errors.ts';
 import { createLineSplitter } from '../trace/lines.ts';
@@ -35,7 +37,7 @@ export interface ReadingCounts {
   readonly other: number;
   /** Records that were found behind something else in their line. */
   readonly salvaged: number;
-  /** Records that are earlier than the one before, of the same CPU and the same boot. */
+  /** Records that are earlier than the one before, of the same CPU and the same boot, by more than a slot's record may be. */
   readonly backward: number;
   readonly boots: number;
   /** The header's, where it is not this program's. */
@@ -56,6 +58,8 @@ const LINE_BYTES = 1 << 20;
 /** A line that has not ended after so much is no line of a log, or of a disk that is full of nothing. */
 const LINE_BYTES_REFUSED = 64 << 20;
 const SHOWN = 60;
+/** A slot's record is dated by the slot's end, and written when the kernel comes to it: others may stand before it. Nanoseconds. */
+const BACKWARD_ALLOWED = 100_000_000n;
 
 /** @throws CannotRunError from `push` where the bytes have no lines */
 export function createLogReader(onLine: (line: ReadLine) => void): LogReader {
@@ -84,7 +88,7 @@ export function createLogReader(onLine: (line: ReadLine) => void): LogReader {
   }
 
   function takeRecord(at: bigint, cpu: number): void {
-    if (at < (latest.get(cpu) ?? 0n)) counts.backward++;
+    if (at + BACKWARD_ALLOWED < (latest.get(cpu) ?? 0n)) counts.backward++;
     latest.set(cpu, at);
     hasRecords = true;
     counts.boots = boot + 1;
@@ -142,11 +146,19 @@ export function createLogReader(onLine: (line: ReadLine) => void): LogReader {
   };
 }
 
+/** A line of a run that is going on: it has no place in a file yet. */
+export const liveLine = (text: string, number: number): ReadLine => ({
+  ...{ number, offset: 0, boot: 0, before: '', text },
+  parsed: parseLine(text),
+});
+
 /** Bytes that are read at once: fewer calls than with Node's 64 KiB, and still nothing beside what the lines take. */
 const CHUNK_BYTES = 1 << 20;
 
 export interface ReadOptions {
   readonly signal?: AbortSignal;
+  /** Awaited after each chunk: where lines go to may be slower than where they come from. */
+  readonly pause?: () => Promise<void>;
 }
 
 /**
@@ -154,12 +166,13 @@ export interface ReadOptions {
  * @param file a path, or `-` for standard input
  * @throws CannotRunError where it can not be read, or has no lines
  */
-export async function readLog(file: string, onLine: (line: ReadLine) => void, { signal }: ReadOptions = {}): Promise<ReadingCounts> {
+export async function readLog(file: string, onLine: (line: ReadLine) => void, { signal, pause }: ReadOptions = {}): Promise<ReadingCounts> {
   const reader = createLogReader(onLine);
   try {
     const stream = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: CHUNK_BYTES });
     for await (const chunk of stream) {
       reader.push(chunk as Buffer);
+      await pause?.();
       if (signal?.aborted) break;
     }
   } catch (error) {
@@ -167,6 +180,68 @@ export async function readLog(file: string, onLine: (line: ReadLine) => void, { 
   }
   reader.end();
   return reader.counts;
+}
+
+/** How long a line may be there before it is seen. */
+const POLL_MS = 100;
+
+/**
+ * Reads a log and what is written to it afterwards, until told to stop. A file that is cut or replaced is read again from its beginning, as a
+ * log of its own.
+ * @throws CannotRunError as readLog
+ */
+export async function followLog(
+  file: string,
+  onLine: (line: ReadLine) => void,
+  { signal, pause }: ReadOptions = {},
+): Promise<ReadingCounts> {
+  const buffer = Buffer.alloc(CHUNK_BYTES);
+  let handle: FileHandle | undefined;
+  try {
+    for (;;) {
+      handle = await open(file);
+      const { ino } = await handle.stat();
+      const reader = createLogReader(onLine);
+      let position = 0;
+      for (;;) {
+        const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES, position);
+        position += bytesRead;
+        reader.push(buffer.subarray(0, bytesRead));
+        await pause?.();
+        if (signal?.aborted) {
+          reader.end();
+          return reader.counts;
+        }
+        if (bytesRead > 0) continue;
+        await wait(POLL_MS, undefined, signal ? { signal } : {}).catch(() => undefined);
+        // Gone for a moment where another one is about to take its place.
+        const now = await stat(file).catch(() => undefined);
+        if (now && (now.ino !== ino || now.size < position)) break;
+      }
+      reader.end();
+      await handle.close();
+    }
+  } catch (error) {
+    throw notReadable(file, error);
+  } finally {
+    await handle?.close().catch(() => undefined);
+  }
+}
+
+/** The stamp of the last record, from the file's end: undefined if there is none in the last MiB. */
+export async function lastStamp(file: string): Promise<bigint | undefined> {
+  let last: bigint | undefined;
+  const reader = createLogReader(({ parsed }) => {
+    if (parsed.kind === 'record') last = parsed.record.at;
+  });
+  try {
+    const { size } = await stat(file);
+    for await (const chunk of createReadStream(file, { start: Math.max(0, size - CHUNK_BYTES) })) reader.push(chunk as Buffer);
+  } catch (error) {
+    throw notReadable(file, error);
+  }
+  reader.end();
+  return last;
 }
 
 /** The same error for whatever prevents reading: it names the file. */
