@@ -16,10 +16,11 @@ import { liveLine } from '../log/read.ts';
 import { asJson } from '../report/data.ts';
 import { histogramLines } from '../report/histogram.ts';
 import { createReport } from '../report/report.ts';
+import { DEFAULT_BAUD, requireDevice, startSerialRun } from '../serial/run.ts';
 import { createPainter } from '../terminal.ts';
 import { createStackMapper, hasProgramPosition } from '../trace/stacks.ts';
 import { bootModule, commandLineOf, memoryFor, requireRuntime, type BootModule } from './boot-module.ts';
-import { addMachineOptions, machineOf, type MachineFlags } from './options.ts';
+import { addMachineOptions, machineOf, whole, type MachineFlags } from './options.ts';
 import { showTables } from './report.ts';
 
 interface RunFlags extends MachineFlags {
@@ -27,6 +28,9 @@ interface RunFlags extends MachineFlags {
   json?: boolean;
   /** Not set by the command if it is not asked for. */
   then?: string;
+  /** A device: the trace comes from there, and nothing is booted. */
+  serial?: string;
+  baud: number;
 }
 
 /** One boot of several. */
@@ -59,6 +63,7 @@ Examples:
   chronovisor run --append "count=100 heap=8M"      words for the kernel's command line
   chronovisor run --level debug --log run.log       every record; the log in a file of your choice
   chronovisor run -- -d int -D qemu.log             options for QEMU itself
+  chronovisor run --serial /dev/ttyUSB0             a machine's own serial line in place of QEMU
 
 Exit codes: 0 held, 1 an assertion or the kernel failed, 2 usage, 3 can't run, 124 time limit, 130 Ctrl-C.`;
 
@@ -70,6 +75,8 @@ export function addRunCommand(program: Command, setStatus: (status: number) => v
     .argument('[qemu...]', "after --: QEMU's own options")
     .addOption(new Option('--level <level>', 'least weighty records shown').choices([...LEVELS, 'none']).default('info'))
     .option('--then <bundle>', 'boot this one afterwards, without --append, --log and options of QEMU; both have to hold')
+    .option('--serial <device>', 'take the trace from a serial line, of a machine that runs the kernel; the bundle only maps stacks')
+    .option('--baud <rate>', 'of the serial line', whole(50, 4_000_000), DEFAULT_BAUD)
     .option('--json', 'print one JSON object at the end, and nothing else on standard output')
     .addHelpText('after', EXAMPLES);
   addMachineOptions(command, { icount: 0, timeout: 120 });
@@ -80,6 +87,9 @@ export function addRunCommand(program: Command, setStatus: (status: number) => v
     setStatus(await run(isQemus ? undefined : bundle, isQemus ? [bundle!, ...extra] : extra, flags, isMemoryAsked));
   });
 }
+
+/** What a machine runs of which nothing is known but its serial line. */
+const SERIAL_MODULE: BootModule = { archive: '', sourceMaps: undefined, name: 'serial', append: '', memory: 0, warnings: [] };
 
 /** Ends with Ctrl-C or SIGTERM, politely: the run is stopped and its result is shown. */
 function interruptible(): { signal: AbortSignal; done: () => void } {
@@ -99,7 +109,8 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
   };
   const memory = isMemoryAsked ? flags.memory : undefined;
   const logOf = (module: BootModule): string => join(buildFolder(), 'logs', `${module.name}.log`);
-  const module = await bootModule(given);
+  if (flags.serial !== undefined && flags.then !== undefined) throw new UsageError('--then boots a second one, which --serial can not');
+  const module = flags.serial !== undefined && given === undefined ? SERIAL_MODULE : await bootModule(given);
   const first: Part = { module, append: flags.append ?? '', extra, memory, log: flags.log ?? logOf(module) };
 
   const interrupt = interruptible();
@@ -148,10 +159,12 @@ async function boot(
   const paint = createPainter(process.stdout);
   const machine = { ...machineOf(flags, extra), memory: memoryFor(module, memory) };
   for (const warning of module.warnings) process.stderr.write(`warning: ${warning}\n`);
-  const runtime = requireRuntime();
   const mapStack = createStackMapper(module.sourceMaps);
+  const { serial } = flags;
   // Before the log of an earlier run is overwritten.
-  findQemu(flags.qemu);
+  const runtime = serial === undefined ? requireRuntime() : '';
+  if (serial === undefined) findQemu(flags.qemu);
+  else requireDevice(serial);
   const log = openLog(logFile);
   const report = createReport();
   let number = 0;
@@ -182,17 +195,20 @@ async function boot(
 
   let result: RunResult;
   try {
-    const started = await startRun({
-      runtime,
-      archive: module.archive,
-      commandLine: commandLineOf(module, append),
-      machine,
-      seconds: flags.timeout,
-      signal,
-      onLine: showLine,
-      ...(flags.qemu === undefined ? {} : { qemu: flags.qemu }),
-    });
-    if (flags.showCommand) say(shellText(started.command));
+    const common = { seconds: flags.timeout, signal, onLine: showLine };
+    const started =
+      serial === undefined
+        ? await startRun({
+            ...common,
+            runtime,
+            archive: module.archive,
+            commandLine: commandLineOf(module, append),
+            machine,
+            ...(flags.qemu === undefined ? {} : { qemu: flags.qemu }),
+          })
+        : await startSerialRun({ ...common, device: serial, baud: flags.baud });
+    if (serial !== undefined) say(paint('dim', `listening to ${serial} at ${flags.baud} baud`));
+    else if (flags.showCommand) say(shellText(started.command));
     onStarted();
     result = await started.result;
   } finally {
