@@ -1,5 +1,5 @@
 /** chronovisor timeline: a log as a page to look into, or as a picture. */
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
@@ -7,6 +7,7 @@ import { UsageError } from '../errors.ts';
 import { shown } from '../paths.ts';
 import { toPng } from '../timeline/chromium.ts';
 import { pageOf } from '../timeline/html.ts';
+import { GROUPS, type Group } from '../timeline/model.ts';
 import { pictureOf } from '../timeline/svg.ts';
 import { whole } from './options.ts';
 import { addWindowOptions, instant, INSTANTS, partOf, writeOut, type Instant, type WindowFlags } from './window.ts';
@@ -16,7 +17,18 @@ interface TimelineFlags extends WindowFlags {
   at?: Instant;
   width: number;
   theme: 'auto' | 'light' | 'dark';
-  values?: boolean;
+  lanes?: readonly Group[];
+}
+
+/** Groups as they are typed. */
+const LANES = Object.fromEntries(GROUPS.map((group) => [group.toLowerCase().replaceAll(' ', '-'), group]));
+
+function lanes(text: string): readonly Group[] {
+  return text.split(',').map((word) => {
+    const group = LANES[word.trim()];
+    if (!group) throw new InvalidArgumentError(`expected some of ${Object.keys(LANES).join(', ')}, with commas between them.`);
+    return group;
+  });
 }
 
 export function addTimelineCommand(program: Command): void {
@@ -30,7 +42,7 @@ export function addTimelineCommand(program: Command): void {
     .addOption(
       new Option('--theme <theme>', 'of a picture; auto: what its reader prefers').choices(['auto', 'light', 'dark']).default('auto'),
     )
-    .option('--values', "in a picture, programs' own values too")
+    .option('--lanes <groups>', `which ones a picture has: ${Object.keys(LANES).join(', ')} (default: all but values)`, lanes)
     .addHelpText(
       'after',
       `
@@ -39,7 +51,7 @@ ${INSTANTS}
 Examples:
   chronovisor timeline build/logs/demonstration.log
   chronovisor timeline build/logs/demonstration.log --at 153.6ms
-  chronovisor timeline build/logs/demonstration.log --from 140ms --to 200ms --out reset.svg`,
+  chronovisor timeline build/logs/demonstration.log --from 140ms --to 200ms --lanes cpus,partitions --out reset.svg`,
     );
   addWindowOptions(command).action(makeTimeline);
 }
@@ -58,7 +70,7 @@ async function makeTimeline(log: string, flags: TimelineFlags): Promise<void> {
       to: to ?? timeline.to,
       width: flags.width,
       theme: kind === '.png' && flags.theme === 'auto' ? 'light' : flags.theme,
-      isShown: ({ group }) => flags.values === true || group !== 'Values',
+      isShown: ({ group }) => (flags.lanes ? flags.lanes.includes(group) : group !== 'Values'),
     });
     if (kind === '.svg') writeOut(out, picture);
     else await writePng(out, picture, flags.width);

@@ -34,6 +34,8 @@ const PATTERN_ROOM = 6;
 /** A span that is narrower than a pixel has its full height where no other one is within so many px: it would not be seen. */
 const APART = 4;
 const LABEL_ROOM = 60;
+/** All of them are told where the pointer is. */
+const LABEL_DIGITS = 4;
 const EDGE = 40;
 
 /** A lane with what its searches want to have prepared. */
@@ -67,11 +69,11 @@ export function layoutOf(timeline: Timeline, isShown: (lane: Lane) => boolean = 
   let y = AXIS_HEIGHT;
   let group: string | undefined;
   for (const lane of timeline.lanes) {
+    if (!isShown(lane)) continue;
     if (lane.group !== group) {
       headings.push({ text: (group = lane.group), y });
       y += HEADING_HEIGHT;
     }
-    if (!isShown(lane)) continue;
     const marksHeight = lane.marks.length > 0 ? MARKS_HEIGHT : 0;
     const hasSpans = lane.planned.length > 0 || lane.ran.starts.length > 0;
     const bodyHeight = lane.curve ? (lane.curve.shape === 'step' ? STEP_HEIGHT : CURVE_HEIGHT) : hasSpans ? SPANS_HEIGHT : 0;
@@ -147,7 +149,7 @@ function drawSpans(surface: Surface, { lane, bodyY, bodyHeight, filled }: Row, v
       const pattern = width >= PATTERN_ROOM ? { pattern: ran.looks[index]! % LOOKS } : {};
       surface.fill(x, top + lower, width, height - lower, { ink, opacity: width >= PATTERN_ROOM ? 0.55 : 0.9, ...pattern });
       if (width >= LABEL_ROOM)
-        surface.text(showNanos(end - start), x + width / 2, top + height / 2 + 4, 'ink', { anchor: 'middle', size: 11 });
+        surface.text(showNanos(end - start, LABEL_DIGITS), x + width / 2, top + height / 2 + 4, 'ink', { anchor: 'middle', size: 11 });
       index++;
     } else {
       const column = Math.max(Math.floor(left), nextColumn);

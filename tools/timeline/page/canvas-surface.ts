@@ -5,10 +5,10 @@ export function createCanvasSurface(context: CanvasRenderingContext2D, palette: 
   const patterns = PATTERNS.slice(0, LOOKS).map((lines, look) => patternOf(context, lines, palette[inkOfLook(look)]));
   return {
     fill: (x, y, width, height, { ink, opacity = 1, pattern = 0 }) => {
-      context.globalAlpha = opacity;
       context.fillStyle = palette[ink];
+      if (opacity < 1) context.globalAlpha = opacity;
       context.fillRect(x, y, width, height);
-      context.globalAlpha = 1;
+      if (opacity < 1) context.globalAlpha = 1;
       const lines = patterns[pattern];
       if (pattern === 0 || !lines) return;
       context.fillStyle = lines;

@@ -93,7 +93,7 @@ export function createViewer(timeline: Timeline, log: string): Viewer {
     layout = layoutOf(timeline, ({ group }) => hasValues || group !== GROUP_OF_VALUES);
     element('content').style.height = `${layout.height}px`;
     labels.replaceChildren(
-      ...layout.headings.map(({ text, y }) => label('group', text === GROUP_OF_VALUES && !hasValues ? `${text} (v)` : text, y, 20)),
+      ...layout.headings.map(({ text, y }) => label('group', text, y, 20)),
       ...layout.rows.map(({ lane, y, height }) => label('lane', lane.label, y, height)),
     );
     showChosenLane();
