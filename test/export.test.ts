@@ -215,7 +215,7 @@ describe('rows, read by csv-parse:', () => {
 
 describe('what can not be exported is said in one line:', () => {
   it.each([
-    ['no format', ['tiny.log'], 2, /required option '--format/],
+    ['no format', ['tiny.log'], 2, /export wants --format, one of perfetto, vcd, csv/],
     ['an unknown format', ['tiny.log', '--format', 'xml'], 2, /Allowed choices are perfetto, vcd, csv/],
     ['no such log', ['no.log', '--format', 'csv'], 3, /no\.log: there is no such file/],
     ['an empty log', ['empty.log', '--format', 'vcd'], 3, /empty\.log: .*empty/],

@@ -311,7 +311,7 @@ describe('the page', () => {
     writeFileSync(inFolder('timers.log'), [HEADER_LINE, ...interrupts].join('\r\n'));
     expect(timeline('timers.log').status).toBe(0);
     await open('timers.html');
-    expect(await page.locator('#labels .lane').allTextContents()).toEqual(['hpet']);
+    expect(await page.locator('#labels .lane').allTextContents()).toEqual(['cpu0', 'hpet']);
   });
 
   it('takes text of a log as text', async () => {

@@ -8,7 +8,7 @@ import { shownName } from '../build/bundle.ts';
 import { PROGRAM, runProgram, type ProgramResult } from '../harness/program.ts';
 import { buildFolder } from '../paths.ts';
 
-const COMMANDS = ['run', 'validate', 'console', 'build', 'log', 'report', 'check', 'diff'];
+const COMMANDS = ['run', 'validate', 'console', 'build', 'log', 'report', 'check', 'diff', 'timeline', 'export'];
 const TEST_LIMIT_MS = 30_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'cli test '));

@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import { chromeTrace } from '../export/chrome-trace.ts';
 import { csv } from '../export/csv.ts';
 import { vcd } from '../export/vcd.ts';
+import { UsageError } from '../errors.ts';
 import { shown } from '../paths.ts';
 import { addWindowOptions, INSTANTS, partOf, writeOut, type Part, type WindowFlags } from './window.ts';
 
@@ -18,7 +19,8 @@ const FORMATS = {
 } as const satisfies Readonly<Record<string, Format>>;
 
 interface ExportFlags extends WindowFlags {
-  format: keyof typeof FORMATS;
+  /** Asked for in the action: commander would tell of it before it tells of a mistyped option. */
+  format?: keyof typeof FORMATS;
   out?: string;
 }
 
@@ -28,9 +30,7 @@ export function addExportCommand(program: Command): void {
     .description('a log for other programs: Perfetto and Chrome, GTKWave and PulseView, spreadsheets')
     .argument('<log>', 'a log, or a capture of COM1')
     .addOption(
-      new Option('--format <format>', 'perfetto: trace events in JSON; vcd: signals; csv: a row per record')
-        .choices(Object.keys(FORMATS))
-        .makeOptionMandatory(),
+      new Option('--format <format>', 'perfetto: trace events in JSON; vcd: signals; csv: a row per record').choices(Object.keys(FORMATS)),
     )
     .option('--out <file>', 'where it goes, - for standard output (default: the log with .trace.json, .vcd or .csv)')
     .addHelpText(
@@ -47,6 +47,7 @@ Examples:
 }
 
 async function exportLog(log: string, flags: ExportFlags): Promise<void> {
+  if (flags.format === undefined) throw new UsageError(`export wants --format, one of ${Object.keys(FORMATS).join(', ')}`);
   const format: Format = FORMATS[flags.format];
   const content = format.make(await partOf(log, flags));
   if (flags.out === '-') {
