@@ -2,7 +2,9 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../kernel/version.ts';
 import { addBuildCommand } from './commands/build.ts';
+import { addCheckCommand } from './commands/check.ts';
 import { addConsoleCommand } from './commands/console.ts';
+import { addDiffCommand } from './commands/diff.ts';
 import { addLogCommand } from './commands/log.ts';
 import { addReportCommand } from './commands/report.ts';
 import { addRunCommand } from './commands/run.ts';
@@ -41,6 +43,8 @@ Exit codes: 0 held, 1 an assertion or the kernel failed, 2 usage, 3 can't run, 1
   addConsoleCommand(program, setStatus);
   addBuildCommand(program);
   addReportCommand(program, setStatus);
+  addCheckCommand(program, setStatus);
+  addDiffCommand(program, setStatus);
   addLogCommand(program, setStatus);
   for (const command of program.commands) command.exitOverride();
 

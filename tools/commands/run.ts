@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { Option } from 'commander';
 import { LEVELS, type Level } from '../../kernel/trace/event.ts';
 import { levelRank } from '../../kernel/trace/text.ts';
-import { UsageError } from '../errors.ts';
+import { STATUS, UsageError } from '../errors.ts';
 import { buildFolder, shown } from '../paths.ts';
 import { findQemu } from '../qemu/find.ts';
 import { shellText } from '../qemu/options.ts';
@@ -13,6 +13,9 @@ import { describeOutcome, isHeld, statusOf, type Outcome } from '../qemu/outcome
 import { startRun, type RunResult } from '../qemu/run.ts';
 import { consoleLines } from '../report/console.ts';
 import { liveLine } from '../log/read.ts';
+import { createCheck } from '../promises/check.ts';
+import type { Promises } from '../promises/define.ts';
+import { loadPromises } from '../promises/load.ts';
 import { asJson } from '../report/data.ts';
 import { histogramLines } from '../report/histogram.ts';
 import { createReport } from '../report/report.ts';
@@ -20,6 +23,7 @@ import { createPainter } from '../terminal.ts';
 import { createStackMapper, hasProgramPosition } from '../trace/stacks.ts';
 import { bootModule, commandLineOf, memoryFor, requireRuntime, type BootModule } from './boot-module.ts';
 import { addMachineOptions, machineOf, type MachineFlags } from './options.ts';
+import { promiseLines } from './check.ts';
 import { showTables } from './report.ts';
 
 interface RunFlags extends MachineFlags {
@@ -27,6 +31,7 @@ interface RunFlags extends MachineFlags {
   json?: boolean;
   /** Not set by the command if it is not asked for. */
   then?: string;
+  against?: string;
 }
 
 /** One boot of several. */
@@ -39,11 +44,14 @@ interface Part {
   /** MiB of RAM that were asked for. */
   readonly memory: number | undefined;
   readonly log: string;
+  readonly promises: Promises | undefined;
 }
 
 interface Ended {
   readonly name: string;
   readonly outcome: Outcome;
+  /** It ended well, and kept what was promised. */
+  readonly held: boolean;
   /** For --json. */
   readonly summary: Readonly<Record<string, unknown>>;
 }
@@ -70,6 +78,7 @@ export function addRunCommand(program: Command, setStatus: (status: number) => v
     .argument('[qemu...]', "after --: QEMU's own options")
     .addOption(new Option('--level <level>', 'least weighty records shown').choices([...LEVELS, 'none']).default('info'))
     .option('--then <bundle>', 'boot this one afterwards, without --append, --log and options of QEMU; both have to hold')
+    .option('--against <file>', 'promises about timing that the (first) run has to keep: see chronovisor check')
     .option('--json', 'print one JSON object at the end, and nothing else on standard output')
     .addHelpText('after', EXAMPLES);
   addMachineOptions(command, { icount: 0, timeout: 120 });
@@ -99,8 +108,9 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
   };
   const memory = isMemoryAsked ? flags.memory : undefined;
   const logOf = (module: BootModule): string => join(buildFolder(), 'logs', `${module.name}.log`);
+  const promises = flags.against === undefined ? undefined : await loadPromises(flags.against);
   const module = await bootModule(given);
-  const first: Part = { module, append: flags.append ?? '', extra, memory, log: flags.log ?? logOf(module) };
+  const first: Part = { module, append: flags.append ?? '', extra, memory, log: flags.log ?? logOf(module), promises };
 
   const interrupt = interruptible();
   // What the second one says while the first one runs waits until that has ended.
@@ -113,7 +123,7 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
   async function bootNext(bundle: string): Promise<Ended> {
     const next = await bootModule(bundle);
     sayLater(`\n${paint('bold', next.name)}`);
-    return boot({ module: next, append: '', extra: [], memory, log: logOf(next) }, flags, interrupt.signal, sayLater);
+    return boot({ module: next, append: '', extra: [], memory, log: logOf(next), promises: undefined }, flags, interrupt.signal, sayLater);
   }
   try {
     // Beside the first one: their times are virtual, so neither notices.
@@ -129,17 +139,18 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
     const [summary, then] = ended.map((each) => each.summary);
     if (flags.json) process.stdout.write(`${asJson(then ? { ...summary, then } : summary, 2)}\n`);
     if (ended.length > 1) {
-      const verdicts = ended.map(({ name, outcome }) => `${name} ${isHeld(outcome) ? paint('green', 'held') : paint('red', 'failed')}`);
+      const verdicts = ended.map(({ name, held }) => `${name} ${held ? paint('green', 'held') : paint('red', 'failed')}`);
       say(`\n${verdicts.join(', ')}`);
     }
-    return statusOf((ended.find(({ outcome }) => !isHeld(outcome)) ?? begun).outcome);
+    const failed = ended.find(({ held }) => !held);
+    return failed && isHeld(failed.outcome) ? STATUS.FAILED : statusOf((failed ?? begun).outcome);
   } finally {
     interrupt.done();
   }
 }
 
 async function boot(
-  { module, append, extra, memory, log: logFile }: Part,
+  { module, append, extra, memory, log: logFile, promises }: Part,
   flags: RunFlags,
   signal: AbortSignal,
   say: (text: string) => void,
@@ -154,6 +165,7 @@ async function boot(
   findQemu(flags.qemu);
   const log = openLog(logFile);
   const report = createReport();
+  const check = promises && createCheck(promises);
   let number = 0;
   const partitions = new Map<number, string>();
 
@@ -164,6 +176,7 @@ async function boot(
     const { parsed } = live;
     if (parsed.kind === 'record') {
       const { record } = parsed;
+      check?.push(record, number);
       if (record.event === 'partition.created') partitions.set(record.fields.partition, record.fields.name);
       const { level } = record;
       if (flags.level === 'none' || levelRank(level) > levelRank(flags.level)) return;
@@ -201,10 +214,12 @@ async function boot(
 
   const { outcome } = result;
   const seen = report.result();
+  const kept = check?.result();
+  const held = isHeld(outcome) && (kept ?? []).every(({ holds }) => holds);
   const virtualSeconds = seen.to === undefined ? undefined : Number(seen.to) / 1e9;
   const summary = {
     outcome,
-    held: isHeld(outcome),
+    held,
     virtualSeconds,
     wallSeconds: result.wallMs / 1000,
     log: shown(logFile),
@@ -212,14 +227,16 @@ async function boot(
     diagnostics: result.lines.filter((line) => line.startsWith('! ')).map((line) => mapStack(line.slice(2))),
     command: shellText(result.command),
     timers: seen.timers,
+    promises: kept,
   };
-  const ended = { name: module.name, outcome, summary };
+  const ended = { name: module.name, outcome, held, summary };
   if (flags.json) return ended;
 
   if (seen.records > 0) showTables(seen, say);
   for (const series of seen.series.filter(({ quantity }) => quantity === 'interrupt.latency')) {
     histogramLines(series).forEach((line, index) => say(index === 0 ? `\n${paint('bold', line)}` : line));
   }
+  if (kept) ['', ...promiseLines(kept, shown(logFile))].forEach(say);
   const verdict = isHeld(outcome) ? paint('green', 'held') : paint('red', 'failed');
   const wall = `${(result.wallMs / 1000).toFixed(1)} s`;
   const took = virtualSeconds === undefined ? wall : `${virtualSeconds.toFixed(3)} s of virtual time in ${wall}`;

@@ -182,6 +182,24 @@ export async function readLog(file: string, onLine: (line: ReadLine) => void, { 
   return reader.counts;
 }
 
+/** As readLog, for who has to read several logs in step. */
+export async function* readBatches(file: string): AsyncGenerator<readonly ReadLine[], ReadingCounts> {
+  let batch: ReadLine[] = [];
+  const reader = createLogReader((line) => batch.push(line));
+  try {
+    for await (const chunk of createReadStream(file, { highWaterMark: CHUNK_BYTES })) {
+      reader.push(chunk as Buffer);
+      yield batch;
+      batch = [];
+    }
+  } catch (error) {
+    throw notReadable(file, error);
+  }
+  reader.end();
+  yield batch;
+  return reader.counts;
+}
+
 /** How long a line may be there before it is seen. */
 const POLL_MS = 100;
 
