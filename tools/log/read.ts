@@ -246,6 +246,22 @@ export async function followLog(
   }
 }
 
+/** When the first slot of the log's first system was to begin, nanoseconds since boot: undefined without a system. Reads up to there. */
+export async function firstEpoch(file: string): Promise<bigint | undefined> {
+  const found = new AbortController();
+  let epoch: bigint | undefined;
+  await readLog(
+    file,
+    ({ parsed }) => {
+      if (parsed.kind !== 'record' || parsed.record.event !== 'system.started') return;
+      epoch ??= parsed.record.fields.epoch;
+      found.abort();
+    },
+    { signal: found.signal },
+  );
+  return epoch;
+}
+
 /** The stamp of the last record, from the file's end: undefined if there is none in the last MiB. */
 export async function lastStamp(file: string): Promise<bigint | undefined> {
   let last: bigint | undefined;
