@@ -12,7 +12,11 @@ import { addValidateCommand } from './commands/validate.ts';
 import { BuildError, CannotRunError, STATUS, UsageError } from './errors.ts';
 
 // Who reads our output may stop reading (`| head`): nobody is left to tell, so leave, taking QEMU along.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? STATUS.HELD : STATUS.CANNOT_RUN));
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(STATUS.HELD);
+  process.stderr.write(`chronovisor: standard output can't be written: ${error.message}\n`);
+  process.exit(STATUS.CANNOT_RUN);
+});
 
 async function main(): Promise<number> {
   let status: number = STATUS.HELD;

@@ -295,6 +295,13 @@ describe('who reads what is shown', { timeout: TEST_LIMIT_MS }, () => {
     expect(await onTerminal(['log', file], { PAGER: pager, NO_COLOR: '1' })).toMatch(expected);
   });
 
+  it('sees no escape sequences of the firmware there: they would clear the screen', async () => {
+    const file = inFolder('firmware.log');
+    writeFileSync(file, '\x1bcSeaBIOS\x1b[2J ready\n');
+    expect(await onTerminal(['log', file, '--no-pager'], { NO_COLOR: '1' })).toMatch(/^SeaBIOS ready\r\n/);
+    expect((await chronovisor(['log', file])).stdout).toBe('\x1bcSeaBIOS\x1b[2J ready\n');
+  });
+
   it('sees it without one with --no-pager, in columns', async () => {
     expect(await onTerminal(['log', inFolder('paged.log'), '--no-pager'], { PAGER: 'false', NO_COLOR: '1' })).toMatch(
       /^ +1 +0\.000 000 007 cpu0 log +message=x\r\n$/,

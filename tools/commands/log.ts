@@ -7,6 +7,7 @@ import { ExpressionError, parseExpression, type Condition, type Subject } from '
 import { createFilter, subjectOf, type Wanted } from '../log/filter.ts';
 import { pagedOutput, standardOutput } from '../log/pager.ts';
 import { firstEpoch, followLog, lastStamp, readingRemarks, readLog, type ReadLine } from '../log/read.ts';
+import { printable } from '../log/salvage.ts';
 import { instant, INSTANTS, type Instant } from '../log/times.ts';
 import { asJson } from '../report/data.ts';
 import { createPainter } from '../terminal.ts';
@@ -121,7 +122,8 @@ async function show(file: string, flags: LogFlags): Promise<number> {
     if (subject) {
       if (isWanted(line, subject)) showRecord(line, subject);
     } else if (!flags.json && !isFiltered && line.text !== '') {
-      output.write(paint(line.parsed.kind === 'diagnostic' ? 'red' : 'dim', mapStack(line.text)));
+      const text = isSeen ? printable(line.text) : line.text;
+      output.write(paint(line.parsed.kind === 'diagnostic' ? 'red' : 'dim', mapStack(text)));
     }
   }
 
