@@ -201,11 +201,11 @@ describe('which records are shown', { timeout: TEST_LIMIT_MS }, () => {
       [4, 11],
     ],
     [
-      ['--since', '61ms', '--until', '@71000000'],
+      ['--since', '@61000000', '--until', '@71000000'],
       [9, 10],
     ],
     [
-      ['--since', 'epoch+31ms', '--until', 'epoch+41ms'],
+      ['--since', '31ms', '--until', '41ms'],
       [8, 9],
     ],
     [
@@ -236,7 +236,11 @@ describe('which records are shown', { timeout: TEST_LIMIT_MS }, () => {
 
   it.each([
     ['--where', 'latee > 3', 'no event has a field latee; did you mean late?\n  latee > 3\n  ^'],
-    ['--since', 'yesterday', 'expected an instant such as 3.2s or @3200000000 since boot, epoch+20ms, or end-1s.'],
+    [
+      '--since',
+      'yesterday',
+      'expected an instant such as 153.6ms (since the epoch), @2158063080 (ns since boot) or end-1s (before the last record).',
+    ],
     ['--cpu', '-1', 'expected a whole number from 0 to 255.'],
   ])('refuses %s %j', async (option, value, message) => {
     const { status, stderr } = await chronovisor(['log', SYSTEM, `${option}=${value}`]);
@@ -289,6 +293,13 @@ describe('who reads what is shown', { timeout: TEST_LIMIT_MS }, () => {
     const file = inFolder('paged.log');
     writeFileSync(file, `${formatLine(EVENTS.log, 7n, 0, ['x'])}\n`);
     expect(await onTerminal(['log', file], { PAGER: pager, NO_COLOR: '1' })).toMatch(expected);
+  });
+
+  it('sees no escape sequences of the firmware there: they would clear the screen', async () => {
+    const file = inFolder('firmware.log');
+    writeFileSync(file, '\x1bcSeaBIOS\x1b[2J ready\n');
+    expect(await onTerminal(['log', file, '--no-pager'], { NO_COLOR: '1' })).toMatch(/^SeaBIOS ready\r\n/);
+    expect((await chronovisor(['log', file])).stdout).toBe('\x1bcSeaBIOS\x1b[2J ready\n');
   });
 
   it('sees it without one with --no-pager, in columns', async () => {

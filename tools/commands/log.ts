@@ -6,8 +6,9 @@ import { createColumns } from '../log/columns.ts';
 import { ExpressionError, parseExpression, type Condition, type Subject } from '../log/expression.ts';
 import { createFilter, subjectOf, type Wanted } from '../log/filter.ts';
 import { pagedOutput, standardOutput } from '../log/pager.ts';
-import { followLog, lastStamp, readingRemarks, readLog, type ReadLine } from '../log/read.ts';
-import { instant, type Instant } from '../log/times.ts';
+import { firstEpoch, followLog, lastStamp, readingRemarks, readLog, type ReadLine } from '../log/read.ts';
+import { printable } from '../log/salvage.ts';
+import { instant, INSTANTS, type Instant } from '../log/times.ts';
 import { asJson } from '../report/data.ts';
 import { createPainter } from '../terminal.ts';
 import { createStackMapper } from '../trace/stacks.ts';
@@ -39,12 +40,14 @@ function condition(text: string): Condition {
 }
 
 const EXAMPLES = `
+${INSTANTS}
+
 Conditions compare fields of the record, and at, cpu, level, event, line, with and, or, not and abs():
   entered - nominal > 20us    timer = pit    event = slot.run    message ~ "TSC|HPET"    at > 3.2s
 
 Examples:
   chronovisor log build/logs/kernel.log --event 'machine.*'
-  chronovisor log build/logs/demonstration.log --partition victim --since epoch+100ms --until epoch+200ms --columns
+  chronovisor log build/logs/demonstration.log --partition victim --since 100ms --until 200ms --columns
   chronovisor log build/logs/demonstration.log --where 'abs(entered - nominal) > 3ns and event = slot.run'
   chronovisor log build/logs/kernel.log --follow --relative
   chronovisor log capture.txt --level warn`;
@@ -59,7 +62,7 @@ export function addLogCommand(program: Command, setStatus: (status: number) => v
     .option('--event <name>', 'only this event; timer.* for all that begin so; may be given several times', several)
     .option('--partition <name>', "only this partition's records, by its name or number")
     .option('--cpu <n>', "only this CPU's records", whole(0, 255))
-    .option('--since <instant>', 'from then on: 3.2s or @3200000000 since boot, epoch+20ms, end-1s', instant)
+    .option('--since <instant>', 'from then on: see below', instant)
     .option('--until <instant>', 'up to then', instant)
     .option('--where <condition>', 'only records for which it holds: see below', condition)
     .option('-f, --follow', 'go on as the log grows, until Ctrl-C')
@@ -76,14 +79,14 @@ export function addLogCommand(program: Command, setStatus: (status: number) => v
 async function wantedOf(file: string, flags: LogFlags): Promise<Wanted> {
   const { level, event, cpu, partition, since, until, where } = flags;
   const matchers = event?.map(nameMatcher);
-  let end = 0n;
-  if (since?.from === 'end' || until?.from === 'end') {
-    if (file === '-') throw new UsageError('the end of standard input is not known beforehand: give an instant since boot');
-    const last = await lastStamp(file);
-    if (last === undefined) throw new CannotRunError(`${file}: there is no record near the end to count from`);
-    end = last;
-  }
-  return { level, cpu, partition, since, until, where, end, isEvent: (name) => matchers?.some((matches) => matches(name)) ?? true };
+  const origins = [since?.from, until?.from];
+  const isRelative = origins.some((from) => from === 'epoch' || from === 'end');
+  if (file === '-' && isRelative)
+    throw new UsageError('epoch and end of standard input are not known beforehand: give instants such as @2158063080');
+  const epoch = origins.includes('epoch') ? ((await firstEpoch(file)) ?? 0n) : 0n;
+  const end = origins.includes('end') ? await lastStamp(file) : 0n;
+  if (end === undefined) throw new CannotRunError(`${file}: there is no record near the end to count from`);
+  return { level, cpu, partition, since, until, where, epoch, end, isEvent: (name) => matchers?.some((matches) => matches(name)) ?? true };
 }
 
 async function show(file: string, flags: LogFlags): Promise<number> {
@@ -119,7 +122,8 @@ async function show(file: string, flags: LogFlags): Promise<number> {
     if (subject) {
       if (isWanted(line, subject)) showRecord(line, subject);
     } else if (!flags.json && !isFiltered && line.text !== '') {
-      output.write(paint(line.parsed.kind === 'diagnostic' ? 'red' : 'dim', mapStack(line.text)));
+      const text = isSeen ? printable(line.text) : line.text;
+      output.write(paint(line.parsed.kind === 'diagnostic' ? 'red' : 'dim', mapStack(text)));
     }
   }
 

@@ -1,11 +1,12 @@
 /** chronovisor report, in a process of its own. */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EVENTS } from '../../kernel/trace/events.ts';
 import { formatLine, HEADER_LINE } from '../../kernel/trace/text.ts';
-import { runProgram, type ProgramResult } from '../harness/program.ts';
+import { PROGRAM, runProgram, type ProgramResult } from '../harness/program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'report test '));
 const inFolder = (name: string): string => join(folder, name);
@@ -138,6 +139,18 @@ describe('a log cut anywhere', () => {
 });
 
 describe('output that can not be written', () => {
+  it('standard output on a full device: status 3, with the reason', () => {
+    const { status, stderr } = spawnSync('sh', ['-c', `"${process.execPath}" "${PROGRAM}" report ${FILE} > /dev/full`], {
+      cwd: folder,
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    expect({ status, stderr }).toEqual({
+      status: 3,
+      stderr: expect.stringMatching(/^chronovisor: standard output can't be written: ENOSPC/),
+    });
+  });
+
   it.each([
     ['a folder', () => mkdirSync(inFolder('folder.html')), 'folder.html'],
     ['below a file', () => undefined, `${FILE}/report.html`],

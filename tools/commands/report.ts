@@ -8,7 +8,7 @@ import { CannotRunError, STATUS, UsageError } from '../errors.ts';
 import { asJson, reportCsv, reportData } from '../report/data.ts';
 import { histogramHtml, reportHtml } from '../report/html.ts';
 import { histogramLines, type HistogramOptions } from '../report/histogram.ts';
-import { createReport, reportLines, type Report } from '../report/report.ts';
+import { createLastBootReport, reportLines, type Report } from '../report/report.ts';
 import type { NamedSeries } from '../report/samples.ts';
 import { createPainter } from '../terminal.ts';
 import { nameMatcher, namePattern, whole } from './options.ts';
@@ -52,19 +52,13 @@ export function addReportCommand(program: Command, setStatus: (status: number) =
 
 /** One pass over a log. @param boot counted from 1; by default the last one */
 export async function readReport(file: string, boot?: number): Promise<{ readonly report: Report; readonly remarks: readonly string[] }> {
-  let builder = createReport();
-  let current = 0;
+  const builder = createLastBootReport();
   const counts = await readLog(file, (line) => {
-    if (boot !== undefined && line.boot !== boot - 1) return;
-    if (line.boot !== current) {
-      current = line.boot;
-      builder = createReport();
-    }
-    builder.push(line);
+    if (boot === undefined || line.boot === boot - 1) builder.push(line);
   });
   requireRecords(file, counts);
   if (boot !== undefined && boot > counts.boots) throw new UsageError(`${file}: there is no boot ${boot}; the log has ${counts.boots}`);
-  const choice = counts.boots > 1 ? [`the log has ${counts.boots} boots; this is number ${current + 1} (--boot)`] : [];
+  const choice = counts.boots > 1 ? [`the log has ${counts.boots} boots; this is number ${builder.boot + 1} (--boot)`] : [];
   return { report: builder.result(), remarks: [...readingRemarks(counts), ...choice] };
 }
 

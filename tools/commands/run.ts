@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { Option } from 'commander';
 import { LEVELS, type Level } from '../../kernel/trace/event.ts';
 import { levelRank } from '../../kernel/trace/text.ts';
-import { UsageError } from '../errors.ts';
+import { STATUS, UsageError } from '../errors.ts';
 import { buildFolder, shown } from '../paths.ts';
 import { findQemu } from '../qemu/find.ts';
 import { shellText } from '../qemu/options.ts';
@@ -13,6 +13,9 @@ import { describeOutcome, isHeld, statusOf, type Outcome } from '../qemu/outcome
 import { startRun, type RunResult } from '../qemu/run.ts';
 import { consoleLines } from '../report/console.ts';
 import { liveLine } from '../log/read.ts';
+import { createCheck } from '../promises/check.ts';
+import type { Promises } from '../promises/define.ts';
+import { loadPromises } from '../promises/load.ts';
 import { asJson } from '../report/data.ts';
 import { histogramLines } from '../report/histogram.ts';
 import { createReport } from '../report/report.ts';
@@ -21,6 +24,7 @@ import { createPainter } from '../terminal.ts';
 import { createStackMapper, hasProgramPosition } from '../trace/stacks.ts';
 import { bootModule, commandLineOf, memoryFor, requireRuntime, type BootModule } from './boot-module.ts';
 import { addMachineOptions, machineOf, whole, type MachineFlags } from './options.ts';
+import { promiseLines } from './check.ts';
 import { showTables } from './report.ts';
 
 interface RunFlags extends MachineFlags {
@@ -31,6 +35,7 @@ interface RunFlags extends MachineFlags {
   /** A device: the trace comes from there, and nothing is booted. */
   serial?: string;
   baud: number;
+  against?: string;
 }
 
 /** One boot of several. */
@@ -43,11 +48,14 @@ interface Part {
   /** MiB of RAM that were asked for. */
   readonly memory: number | undefined;
   readonly log: string;
+  readonly promises: Promises | undefined;
 }
 
 interface Ended {
   readonly name: string;
   readonly outcome: Outcome;
+  /** It ended well, and kept what was promised. */
+  readonly held: boolean;
   /** For --json. */
   readonly summary: Readonly<Record<string, unknown>>;
 }
@@ -77,6 +85,7 @@ export function addRunCommand(program: Command, setStatus: (status: number) => v
     .option('--then <bundle>', 'boot this one afterwards, without --append, --log and options of QEMU; both have to hold')
     .option('--serial <device>', 'take the trace from a serial line, of a machine that runs the kernel; the bundle only maps stacks')
     .option('--baud <rate>', 'of the serial line', whole(50, 4_000_000), DEFAULT_BAUD)
+    .option('--against <file>', 'promises about timing that the (first) run has to keep: see chronovisor check')
     .option('--json', 'print one JSON object at the end, and nothing else on standard output')
     .addHelpText('after', EXAMPLES);
   addMachineOptions(command, { icount: 0, timeout: 120 });
@@ -111,7 +120,8 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
   const logOf = (module: BootModule): string => join(buildFolder(), 'logs', `${module.name}.log`);
   if (flags.serial !== undefined && flags.then !== undefined) throw new UsageError('--then boots a second one, which --serial can not');
   const module = flags.serial !== undefined && given === undefined ? SERIAL_MODULE : await bootModule(given);
-  const first: Part = { module, append: flags.append ?? '', extra, memory, log: flags.log ?? logOf(module) };
+  const promises = flags.against === undefined ? undefined : await loadPromises(flags.against);
+  const first: Part = { module, append: flags.append ?? '', extra, memory, log: flags.log ?? logOf(module), promises };
 
   const interrupt = interruptible();
   // What the second one says while the first one runs waits until that has ended.
@@ -124,7 +134,7 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
   async function bootNext(bundle: string): Promise<Ended> {
     const next = await bootModule(bundle);
     sayLater(`\n${paint('bold', next.name)}`);
-    return boot({ module: next, append: '', extra: [], memory, log: logOf(next) }, flags, interrupt.signal, sayLater);
+    return boot({ module: next, append: '', extra: [], memory, log: logOf(next), promises: undefined }, flags, interrupt.signal, sayLater);
   }
   try {
     // Beside the first one: their times are virtual, so neither notices.
@@ -140,17 +150,18 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
     const [summary, then] = ended.map((each) => each.summary);
     if (flags.json) process.stdout.write(`${asJson(then ? { ...summary, then } : summary, 2)}\n`);
     if (ended.length > 1) {
-      const verdicts = ended.map(({ name, outcome }) => `${name} ${isHeld(outcome) ? paint('green', 'held') : paint('red', 'failed')}`);
+      const verdicts = ended.map(({ name, held }) => `${name} ${held ? paint('green', 'held') : paint('red', 'failed')}`);
       say(`\n${verdicts.join(', ')}`);
     }
-    return statusOf((ended.find(({ outcome }) => !isHeld(outcome)) ?? begun).outcome);
+    const failed = ended.find(({ held }) => !held);
+    return failed && isHeld(failed.outcome) ? STATUS.FAILED : statusOf((failed ?? begun).outcome);
   } finally {
     interrupt.done();
   }
 }
 
 async function boot(
-  { module, append, extra, memory, log: logFile }: Part,
+  { module, append, extra, memory, log: logFile, promises }: Part,
   flags: RunFlags,
   signal: AbortSignal,
   say: (text: string) => void,
@@ -167,6 +178,7 @@ async function boot(
   else requireDevice(serial);
   const log = openLog(logFile);
   const report = createReport();
+  const check = promises && createCheck(promises);
   let number = 0;
   const partitions = new Map<number, string>();
 
@@ -177,6 +189,7 @@ async function boot(
     const { parsed } = live;
     if (parsed.kind === 'record') {
       const { record } = parsed;
+      check?.push(record, number);
       if (record.event === 'partition.created') partitions.set(record.fields.partition, record.fields.name);
       const { level } = record;
       if (flags.level === 'none' || levelRank(level) > levelRank(flags.level)) return;
@@ -217,10 +230,12 @@ async function boot(
 
   const { outcome } = result;
   const seen = report.result();
+  const kept = check?.result();
+  const held = isHeld(outcome) && (kept ?? []).every(({ holds }) => holds);
   const virtualSeconds = seen.to === undefined ? undefined : Number(seen.to) / 1e9;
   const summary = {
     outcome,
-    held: isHeld(outcome),
+    held,
     virtualSeconds,
     wallSeconds: result.wallMs / 1000,
     log: shown(logFile),
@@ -228,14 +243,16 @@ async function boot(
     diagnostics: result.lines.filter((line) => line.startsWith('! ')).map((line) => mapStack(line.slice(2))),
     command: shellText(result.command),
     timers: seen.timers,
+    promises: kept,
   };
-  const ended = { name: module.name, outcome, summary };
+  const ended = { name: module.name, outcome, held, summary };
   if (flags.json) return ended;
 
   if (seen.records > 0) showTables(seen, say);
   for (const series of seen.series.filter(({ quantity }) => quantity === 'interrupt.latency')) {
     histogramLines(series).forEach((line, index) => say(index === 0 ? `\n${paint('bold', line)}` : line));
   }
+  if (kept) ['', ...promiseLines(kept, shown(logFile))].forEach(say);
   const verdict = isHeld(outcome) ? paint('green', 'held') : paint('red', 'failed');
   const wall = `${(result.wallMs / 1000).toFixed(1)} s`;
   const took = virtualSeconds === undefined ? wall : `${virtualSeconds.toFixed(3)} s of virtual time in ${wall}`;

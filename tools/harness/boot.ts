@@ -9,6 +9,7 @@ import { parseLine } from '../../kernel/trace/text.ts';
 import { archiveModule, bootModule, commandLineOf, memoryFor, type BootModule } from '../commands/boot-module.ts';
 import { UsageError } from '../errors.ts';
 import { buildFolder, projectRoot, runtimeImage, shown } from '../paths.ts';
+import type { Sample } from '../promises/judge.ts';
 import { DEFAULT_MACHINE, type MachineOptions } from '../qemu/options.ts';
 import { describeOutcome, isHeld, type Outcome } from '../qemu/outcome.ts';
 import { startRun, type Run } from '../qemu/run.ts';
@@ -29,14 +30,6 @@ export interface BootOptions extends Partial<MachineOptions> {
   /** Distinguishes the logs of runs; by default made from the other options. */
   readonly name?: string;
   readonly qemu?: string;
-}
-
-/** One instant or span of the log, and the line it stands in. */
-export interface Sample {
-  /** Nanoseconds. */
-  readonly value: bigint;
-  /** Counted from 1. */
-  readonly line: number;
 }
 
 /** Instants in order, or spans: what timing matchers look at. */
@@ -140,6 +133,7 @@ export async function boot(options: BootOptions = {}): Promise<BootedRun> {
       samples: of(event, where).map((record) => ({
         value: value(record.fields as Parameters<typeof value>[0], record.at),
         line: lineOf(record),
+        at: record.at,
       })),
     }),
     lineOf,

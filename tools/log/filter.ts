@@ -13,7 +13,8 @@ export interface Wanted {
   readonly partition: string | undefined;
   readonly since: Instant | undefined;
   readonly until: Instant | undefined;
-  /** The last record's stamp, where an instant is relative to it. */
+  /** What instants are relative to, as far as they are: the log's first epoch, 0 without a system, and its last record's stamp. */
+  readonly epoch: bigint;
   readonly end: bigint;
   readonly where: Condition | undefined;
 }
@@ -39,13 +40,13 @@ export function subjectOf({ parsed, number }: ReadLine): Subject | undefined {
 /** For the lines of one log, in order: it learns from them what names and the epoch mean. */
 export function createFilter(wanted: Wanted): (line: ReadLine, subject: Subject) => boolean {
   const numbers = new Map<string, number>();
-  let epoch: bigint | undefined;
+  let { epoch } = wanted;
   let boot = 0;
 
   function learn({ parsed, boot: own }: ReadLine): void {
     if (own !== boot) {
       boot = own;
-      epoch = undefined;
+      epoch = wanted.epoch;
       numbers.clear();
     }
     if (parsed.kind !== 'record') return;
@@ -53,18 +54,12 @@ export function createFilter(wanted: Wanted): (line: ReadLine, subject: Subject)
     if (parsed.record.event === 'partition.created') numbers.set(parsed.record.fields.name, parsed.record.fields.partition);
   }
 
-  /** Undefined before the system has started: all that comes later is later. */
-  function nanosOf({ from, offset }: Instant): bigint | undefined {
-    if (from === 'boot') return offset;
-    if (from === 'end') return wanted.end + offset;
-    return epoch === undefined ? undefined : epoch + offset;
-  }
+  const ORIGIN = { boot: () => 0n, epoch: () => epoch, end: () => wanted.end } as const;
+  const nanosOf = ({ from, offset }: Instant): bigint => ORIGIN[from]() + offset;
 
   function isInTime(at: bigint): boolean {
-    const since = wanted.since && nanosOf(wanted.since);
-    const until = wanted.until && nanosOf(wanted.until);
-    if (wanted.since && (since === undefined || at < since)) return false;
-    return until === undefined || at <= until;
+    const { since, until } = wanted;
+    return (since === undefined || at >= nanosOf(since)) && (until === undefined || at <= nanosOf(until));
   }
 
   function isOfPartition({ fields }: Subject): boolean {

@@ -182,6 +182,24 @@ export async function readLog(file: string, onLine: (line: ReadLine) => void, { 
   return reader.counts;
 }
 
+/** As readLog, for who has to read several logs in step. */
+export async function* readBatches(file: string): AsyncGenerator<readonly ReadLine[], ReadingCounts> {
+  let batch: ReadLine[] = [];
+  const reader = createLogReader((line) => batch.push(line));
+  try {
+    for await (const chunk of createReadStream(file, { highWaterMark: CHUNK_BYTES })) {
+      reader.push(chunk as Buffer);
+      yield batch;
+      batch = [];
+    }
+  } catch (error) {
+    throw notReadable(file, error);
+  }
+  reader.end();
+  yield batch;
+  return reader.counts;
+}
+
 /** How long a line may be there before it is seen. */
 const POLL_MS = 100;
 
@@ -226,6 +244,22 @@ export async function followLog(
   } finally {
     await handle?.close().catch(() => undefined);
   }
+}
+
+/** When the first slot of the log's first system was to begin, nanoseconds since boot: undefined without a system. Reads up to there. */
+export async function firstEpoch(file: string): Promise<bigint | undefined> {
+  const found = new AbortController();
+  let epoch: bigint | undefined;
+  await readLog(
+    file,
+    ({ parsed }) => {
+      if (parsed.kind !== 'record' || parsed.record.event !== 'system.started') return;
+      epoch ??= parsed.record.fields.epoch;
+      found.abort();
+    },
+    { signal: found.signal },
+  );
+  return epoch;
 }
 
 /** The stamp of the last record, from the file's end: undefined if there is none in the last MiB. */

@@ -26,7 +26,10 @@ const CAPTURE_STAMP = new RegExp(
   ].join('|')}) `,
 );
 /** Colours and movements of a terminal; bytes that no text has; the mark that some systems put before UTF-8. */
-const NOISE = /\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|[\x00-\x08\x0b-\x1f\x7f\ufeff]/g;
+const NOISE = /\x1b\[[0-9;?]*[A-Za-z]|\x1b(?:[()][A-Z0-9]|[c78=>DEHM])|[\x00-\x08\x0b-\x1f\x7f\ufeff]/g;
+/** Without what would move a terminal's cursor, or clear it. */
+export const printable = (text: string): string => text.replaceAll(NOISE, '');
+
 const RECORD_HEAD = / cpu\d+ (?:error|warn|info|debug) +[a-z]/g;
 /** Digits of a stamp: 10^20 ns are 3,000 years. */
 const STAMP_DIGITS = 20;
@@ -35,7 +38,7 @@ const UNSTAMPED = { before: '', isStamped: false } as const;
 
 /** @returns at least one piece; the text whole, as `other`, where there is nothing of the grammar in it */
 export function recordsWithin(text: string): readonly Piece[] {
-  const clean = text.replaceAll(NOISE, '');
+  const clean = printable(text);
   const stamp = CAPTURE_STAMP.exec(clean)?.[0] ?? '';
   const behind = clean.slice(stamp.length);
   const parsed = parseLine(behind);

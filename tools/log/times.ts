@@ -17,20 +17,24 @@ export function duration(text: string): bigint {
   return value;
 }
 
-/** An instant of a log: since boot, or relative to the system's first slot (`epoch+`), or to the log's end (`end-`). */
+/** An instant of a log, in nanoseconds: since boot, since the system's epoch, or from the last record on. */
 export interface Instant {
   readonly from: 'boot' | 'epoch' | 'end';
   readonly offset: bigint;
 }
 
-/** `3.2s` and `@3200000000` since boot, `epoch+20ms`, `end-1s`. */
+/** For options: `153.6ms` since the epoch (since boot, where there is no system), `@2158063080` since boot, `end-1s`. */
 export function instant(text: string): Instant {
-  const stamp = /^@(\d+)$/.exec(text);
+  const stamp = /^@(\d{1,20})$/.exec(text);
   if (stamp) return { from: 'boot', offset: BigInt(stamp[1]!) };
-  const relative = /^(epoch|end)([+-])(.+)$/.exec(text);
-  const offset = parseDuration(relative ? relative[3]! : text);
-  if (offset === undefined || offset < 0n)
-    throw new InvalidArgumentError('expected an instant such as 3.2s or @3200000000 since boot, epoch+20ms, or end-1s.');
-  if (!relative) return { from: 'boot', offset };
-  return { from: relative[1] as 'epoch' | 'end', offset: relative[2] === '-' ? -offset : offset };
+  const isFromEnd = text.startsWith('end-');
+  const offset = parseDuration(isFromEnd ? text.slice('end-'.length) : text);
+  if (offset === undefined)
+    throw new InvalidArgumentError(
+      'expected an instant such as 153.6ms (since the epoch), @2158063080 (ns since boot) or end-1s (before the last record).',
+    );
+  return isFromEnd ? { from: 'end', offset: -offset } : { from: 'epoch', offset };
 }
+
+export const INSTANTS =
+  "An instant is 153.6ms, 2s or 1500us after the system's epoch (after boot, where there is no system), @2158063080, as the log has it, or end-1s.";

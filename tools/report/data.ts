@@ -31,30 +31,57 @@ export function csvLine(cells: readonly Cell[]): string {
     .join(',');
 }
 
-/** One figure per row, so that a spreadsheet's pivot makes any table of it. `line` is the log's, of a worst sample. */
-export function reportCsv(report: Report): string[] {
+/** One figure of a report: `slot.start victim/1 p99` is 4 ns. */
+export interface Figure {
+  readonly table: string;
+  readonly subject: string;
+  readonly quantity: string;
+  /** Undefined where the log does not have it. */
+  readonly value: number | bigint | undefined;
+  readonly unit: 'ns' | 'ppb' | '%' | '';
+  /** Of the log, for a worst sample. */
+  readonly line?: number;
+}
+
+export function reportFigures(report: Report): Figure[] {
   const { system, single, slots, partitions, series, losses } = report;
-  const rows: Cell[][] = [['table', 'subject', 'quantity', 'value', 'unit', 'line']];
+  const figures: Figure[] = [];
+  function add(table: string, subject: string, unit: Figure['unit'], values: Readonly<Record<string, Figure['value']>>): void {
+    for (const [quantity, value] of Object.entries(values)) figures.push({ table, subject, quantity, value, unit });
+  }
   for (const { quantity, subject, summary } of series) {
     const { count, min, mean, p50, p99, p999, max, worst } = summary;
-    rows.push([quantity, subject, 'count', count, '', undefined]);
-    for (const [name, value] of Object.entries({ min, mean, p50, p99, 'p99.9': p999, max }))
-      rows.push([quantity, subject, name, value, 'ns']);
-    for (const sample of worst) rows.push([quantity, subject, 'worst', sample.value, 'ns', sample.line]);
+    add(quantity, subject, '', { count });
+    add(quantity, subject, 'ns', { min, mean, p50, p99, 'p99.9': p999, max });
+    for (const { value, line } of worst) figures.push({ table: quantity, subject, quantity: 'worst', value, unit: 'ns', line });
   }
   for (const { partition, slot, planned, runs, woken, share, overruns } of slots) {
     const subject = `${system.nameOf(partition)}/${slot}`;
-    for (const [name, value] of Object.entries({ planned, runs, woken, overruns })) rows.push(['slot', subject, name, value]);
-    rows.push(['slot', subject, 'share', share, '%']);
+    add('slot', subject, '', { planned, runs, woken, overruns });
+    add('slot', subject, '%', { share });
   }
   for (const { name, late, exits = [], healthEvents } of partitions.partitions) {
-    rows.push(['partition', name, 'late', late], ['partition', name, 'health events', healthEvents]);
-    for (const { reason, count } of exits) rows.push(['exits', name, reason, count]);
+    add('partition', name, '', { late, 'health events': healthEvents });
+    add('exits', name, '', Object.fromEntries(exits.map(({ reason, count }) => [reason, count])));
   }
   for (const { partition, event, action, count, line } of partitions.health)
-    rows.push(['health', system.nameOf(partition), `${event} ${action}`, count, '', line]);
-  for (const fields of single.of('clock.compared')) rows.push(['clock', fields.clock, 'drift', fields['drift-ppb'], 'ppb']);
-  if (partitions.costs) rows.push(['kernel', '', 'longest stretch', partitions.costs['longest-stretch'], 'ns']);
-  for (const name of ['dropped', 'missing', 'errors', 'warnings', 'diagnostics'] as const) rows.push(['losses', '', name, losses[name]]);
-  return rows.map((row) => csvLine([...row, ...Array.from({ length: 6 - row.length }, () => undefined)]));
+    figures.push({ table: 'health', subject: system.nameOf(partition), quantity: `${event} ${action}`, value: count, unit: '', line });
+  for (const fields of single.of('clock.compared')) add('clock', fields.clock, 'ppb', { drift: fields['drift-ppb'] });
+  if (partitions.costs) add('kernel', '', 'ns', { 'longest stretch': partitions.costs['longest-stretch'] });
+  const { dropped, missing, errors, warnings, diagnostics } = losses;
+  add('losses', '', '', { dropped, missing, errors, warnings, diagnostics });
+  return figures;
+}
+
+/** One figure per row, so that a spreadsheet's pivot makes any table of it. `line` is the log's, of a worst sample. */
+export function reportCsv(report: Report): string[] {
+  const rows = reportFigures(report).map(({ table, subject, quantity, value, unit, line }) => [
+    table,
+    subject,
+    quantity,
+    value,
+    unit,
+    line,
+  ]);
+  return [['table', 'subject', 'quantity', 'value', 'unit', 'line'], ...rows].map(csvLine);
 }

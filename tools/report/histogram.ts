@@ -91,8 +91,11 @@ const BAR_WIDTH = 40;
 /** The run's own bar, the other one's, and both. */
 const MARKS = { own: '#', other: 'o', both: '%' } as const;
 
+/** Six digits: with more the line has not room for itself. */
+export const show = (value: number): string => showNanos(value, 6);
+
 const summaryLine = ({ count, min, mean, p99, p999, max }: Summary): string =>
-  `count ${count}, min ${showNanos(min)}, mean ${showNanos(mean, 6)}, p99 ${showNanos(p99)}, p99.9 ${showNanos(p999)}, max ${showNanos(max)}`;
+  `count ${count}, min ${show(min)}, mean ${show(mean)}, p99 ${show(p99)}, p99.9 ${show(p999)}, max ${show(max)}`;
 
 function bar(own: number, other: number): string {
   const [short, long] = own < other ? [own, other] : [other, own];

@@ -1,5 +1,5 @@
 /** A report as one HTML page that needs no network: the tables as text, the histograms as drawings. Readable without colours, light or dark. */
-import { binsFor, countsIn, logarithmic, type HistogramOptions } from './histogram.ts';
+import { binsFor, countsIn, logarithmic, show, type HistogramOptions } from './histogram.ts';
 import { reportLines, type Report } from './report.ts';
 import { QUANTITIES, type NamedSeries, type Summary } from './samples.ts';
 import { showNanos } from './statistics.ts';
@@ -26,7 +26,7 @@ const TOP = 16;
 const BOTTOM = HEIGHT - 28;
 
 const summaryText = ({ count, min, mean, p99, p999, max }: Summary): string =>
-  `${count} samples: min ${showNanos(min)}, mean ${showNanos(mean, 6)}, p99 ${showNanos(p99)}, p99.9 ${showNanos(p999)}, max ${showNanos(max)}`;
+  `${count} samples: min ${show(min)}, mean ${show(mean)}, p99 ${show(p99)}, p99.9 ${show(p999)}, max ${show(max)}`;
 
 /** A histogram as a fragment of a page that has HISTOGRAM_STYLE. */
 export function histogramHtml(series: NamedSeries, { limit, other }: HistogramOptions = {}): string {

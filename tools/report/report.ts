@@ -79,6 +79,25 @@ export function createReport(): ReportBuilder {
   };
 }
 
+/** For a log that may have several boots: of the last one. */
+export function createLastBootReport(): ReportBuilder & { readonly boot: number } {
+  let boot = 0;
+  let report = createReport();
+  return {
+    push: (line) => {
+      if (line.boot !== boot) {
+        boot = line.boot;
+        report = createReport();
+      }
+      report.push(line);
+    },
+    result: () => report.result(),
+    get boot() {
+      return boot;
+    },
+  };
+}
+
 /** Of a run whose lines are all there. */
 export function reportOf(lines: readonly string[]): Report {
   const report = createReport();
