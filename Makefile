@@ -31,6 +31,7 @@ console: build ## a prompt inside the running kernel
 	@$(CHRONOVISOR) console $(ARGS)
 
 test: build ## run every test
+	@bash tools/setup.sh --tests
 	@node tools/test.mjs $(ARGS)
 
 bench: build ## print the figures as RECORD lines

@@ -273,6 +273,18 @@ describe('Debian packages', { timeout: TEST_LIMIT_MS }, () => {
     expect(machine.read('build/setup/apt.log')).toContain('a foreign source is down');
   });
 
+  it('that only tests need are asked for only with --tests, and both at once', async () => {
+    const machine = newMachine();
+    expect(await machine.run()).toEqual(SILENT_SUCCESS);
+    machine.fake('apt-get', `case "$*" in install*) ln -s gcc '${machine.bin}/chromium'; ln -s gcc '${machine.bin}/sigrok-cli' ;; esac`);
+    expect(await machine.run(['--tests'])).toEqual({
+      status: 0,
+      stdout: '',
+      stderr: 'setup: installing Debian packages: chromium sigrok-cli\n',
+    });
+    expect(await machine.run(['--tests'])).toEqual(SILENT_SUCCESS);
+  });
+
   it("show the log's end and its path when the install fails", async () => {
     const machine = newMachine();
     machine.without('make');
