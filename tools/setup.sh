@@ -164,6 +164,7 @@ make make
 g++ g++
 python3 python3
 xz xz-utils
+iasl acpica-tools
 END
   # Any npm can fetch a newer Node; only where there is none do we need Debian's.
   if [ -z "$node_folder" ]; then
