@@ -220,7 +220,9 @@ describe('Debian packages', { timeout: TEST_LIMIT_MS }, () => {
     expect(status).toBe(3);
     expect(stdout).toBe('');
     expect(stderr).toContain('missing: qemu-system-x86_64 musl-gcc iasl;');
-    expect(stderr.split('\n')).toContain('setup: next: sudo apt-get install -y --no-install-recommends qemu-system-x86 musl-tools acpica-tools');
+    expect(stderr.split('\n')).toContain(
+      'setup: next: sudo apt-get install -y --no-install-recommends qemu-system-x86 musl-tools acpica-tools',
+    );
     expect(stderr).not.toContain('was called');
   });
 
