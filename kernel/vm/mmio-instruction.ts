@@ -13,7 +13,7 @@ import type { MemoryDevice } from '../vdev/device.ts';
 import type { GuestMemory } from './guest-memory.ts';
 import { createGuestWalk } from './guest-walk.ts';
 import { codeSizeOf, decodeInstruction, type Decoded, type Instruction } from './instruction-decode.ts';
-import { createInstructionWitness, NEVER } from './instruction-witness.ts';
+import { createInstructionReader, NEVER } from './instruction-witness.ts';
 import { LENGTH_MAX } from './instruction-length.ts';
 import { createLocated, createPageOffset, linearAddress, PAGE, type DeviceAt, type Fault } from './mmio-operands.ts';
 import { compileOperation, type Operate, type Operation } from './mmio-operation.ts';
@@ -84,6 +84,20 @@ interface Prepared {
   device: MemoryDevice;
 }
 
+/** One that is not an operation with an operand. */
+const atLengthOnly = (atLength: () => Progress, isCurrent: () => boolean, next: bigint, length: number): Prepared => ({
+  isCurrent,
+  pageOffset: () => 0,
+  lastOffset: -1,
+  isModify: false,
+  operate: () => undefined,
+  atLength,
+  next,
+  length,
+  page: -1,
+  device: NO_DEVICE,
+});
+
 export interface MmioInstructions {
   /** Right after the exit: the fault's address and kind are the VMCB's. */
   execute(): MmioOutcome;
@@ -95,23 +109,11 @@ export function createMmioInstructions(vcpu: Vcpu, memory: GuestMemory, deviceAt
   const parts = { vcpu, memory, guestWalk, deviceAt };
   const source = createLocated(parts);
   const destination = createLocated(parts);
-  const createWitness = createInstructionWitness(vcpu, memory, guestWalk);
+  const reader = createInstructionReader(vcpu, memory, guestWalk);
   const faultAddress = (): number => (vmcb32[ADDRESS_LOW]! >>> 0) + vmcb32[ADDRESS_HIGH]! * ADDRESSES_HIGH;
   const twoOperands = { vcpu, source, destination, faultAddress };
 
-  const nothing: Prepared = {
-    isCurrent: NEVER,
-    pageOffset: () => 0,
-    lastOffset: -1,
-    isModify: false,
-    operate: () => undefined,
-    atLength: () => 'again',
-    next: 0n,
-    length: 0,
-    page: -1,
-    device: NO_DEVICE,
-  };
-  const remembered = new Array<Prepared>(REMEMBERED).fill(nothing);
+  const remembered = new Array<Prepared>(REMEMBERED).fill(atLengthOnly(() => 'again', NEVER, 0n, 0));
 
   function unsupported(why: string, read: number): Unsupported {
     return { kind: 'unsupported', why, bytes: memory.instructionBytes(LENGTH_MAX), read };
@@ -132,24 +134,28 @@ export function createMmioInstructions(vcpu: Vcpu, memory: GuestMemory, deviceAt
 
   function prepare(instruction: Instruction): Prepared {
     const { codeSize, length, width } = instruction;
-    const bits = codeSize === 8 ? 64 : 32;
-    const next = BigInt.asIntN(64, BigInt.asUintN(bits, vmcb[RIP]! + BigInt(length)));
-    const base = { ...nothing, isCurrent: createWitness(length), next, length };
-    if (isString(instruction)) return { ...base, atLength: compileString(twoOperands, instruction) };
-    if (isStack(instruction)) return { ...base, atLength: compileStack(twoOperands, instruction, next) };
+    const behind = vmcb[RIP]! + BigInt(length);
+    const next = codeSize === 8 ? behind : behind & 0xffff_ffffn;
+    const isCurrent = reader.witness(length);
+    if (isString(instruction)) return atLengthOnly(compileString(twoOperands, instruction), isCurrent, next, length);
+    if (isStack(instruction)) return atLengthOnly(compileStack(twoOperands, instruction, next), isCurrent, next, length);
     const operation = compileOperation(vcpu, instruction);
     return {
-      ...base,
+      isCurrent,
       pageOffset: createPageOffset(vcpu, instruction, next),
       lastOffset: PAGE - width,
       isModify: operation.access === 'modify',
       operate: operation.operate,
       atLength: operandAtLength(instruction, operation, next),
+      next,
+      length,
+      page: -1,
+      device: NO_DEVICE,
     };
   }
 
   /** Bytes are missing that the CPU has had: the guest has changed its tables since, and would now get a page fault for the fetch. */
-  function missing(bytes: readonly number[]): MmioOutcome {
+  function missing(bytes: ArrayLike<number>): MmioOutcome {
     const linear = memory.instructionAddress() + BigInt(bytes.length);
     const walked = guestWalk.walk(linear, 'fetch');
     if (walked.physical !== undefined) return unsupported('it is not in memory', bytes.length);
@@ -158,7 +164,7 @@ export function createMmioInstructions(vcpu: Vcpu, memory: GuestMemory, deviceAt
     return { kind: 'fault', vector: VECTOR_PF, errorCode: walked.errorCode };
   }
 
-  function withoutInstruction({ problem, read }: Exclude<Decoded, Instruction>, bytes: readonly number[]): MmioOutcome {
+  function withoutInstruction({ problem, read }: Exclude<Decoded, Instruction>, bytes: ArrayLike<number>): MmioOutcome {
     if (problem === 'truncated') return missing(bytes);
     if (problem === 'undefined') return UNDEFINED;
     if (problem === 'too-long') return TOO_LONG;
@@ -166,7 +172,7 @@ export function createMmioInstructions(vcpu: Vcpu, memory: GuestMemory, deviceAt
   }
 
   function prepareNew(): Prepared | MmioOutcome {
-    const bytes = memory.instructionBytes(LENGTH_MAX);
+    const bytes = reader.read();
     const decoded = decodeInstruction(bytes, codeSizeOf(vcpu));
     if ('problem' in decoded) return withoutInstruction(decoded, bytes);
     const prepared = prepare(decoded);

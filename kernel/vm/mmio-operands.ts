@@ -56,6 +56,9 @@ export function linearAddress(vcpu: Vcpu, instruction: Instruction, next: bigint
   return inSegment(vcpu, codeSize, segment, offset & MASKS[addressSize]);
 }
 
+/** In place of a register: 0. */
+const ZERO = { words32: new Int32Array(1), word: 0 } as const;
+
 /** @returns a function that gives the low 12 bits of linearAddress, for a fraction of its cost */
 export function createPageOffset(vcpu: Vcpu, instruction: Instruction, next: bigint): () => number {
   const { base, index, scale, displacement, operandSize, codeSize, segment, reg } = instruction;
@@ -64,16 +67,14 @@ export function createPageOffset(vcpu: Vcpu, instruction: Instruction, next: big
   const isBits = isBitString(instruction);
   const isPlain = !hasBase(codeSize, segment) && index === NO_REGISTER && !isBits;
   if (isPlain && (isRip || base === NO_REGISTER)) return () => constant;
-  /** Nothing: 0. */
-  const none = { words32: new Int32Array(1), word: 0 };
-  const halfOf = (register: number): { readonly words32: Int32Array; readonly word: number } =>
-    register === NO_REGISTER || register === BASE_RIP ? none : placeOf(vcpu, register);
-  const baseWords = halfOf(base).words32;
-  const baseHalf = 2 * halfOf(base).word;
+  const ofBase = isRip || base === NO_REGISTER ? ZERO : placeOf(vcpu, base);
+  const baseWords = ofBase.words32;
+  const baseHalf = 2 * ofBase.word;
   if (isPlain) return () => (baseWords[baseHalf]! + constant) & 0xfff;
-  const indexWords = halfOf(index).words32;
-  const indexHalf = 2 * halfOf(index).word;
-  const segmentWords = hasBase(codeSize, segment) ? vcpu.vmcb32 : none.words32;
+  const ofIndex = index === NO_REGISTER ? ZERO : placeOf(vcpu, index);
+  const indexWords = ofIndex.words32;
+  const indexHalf = 2 * ofIndex.word;
+  const segmentWords = hasBase(codeSize, segment) ? vcpu.vmcb32 : ZERO.words32;
   const segmentHalf = hasBase(codeSize, segment) ? (segment + SEGMENT.BASE) >> 2 : 0;
   const sum = (): number => (baseWords[baseHalf]! + (indexWords[indexHalf]! << scale) + segmentWords[segmentHalf]! + constant) & 0xfff;
   if (!isBits) return sum;

@@ -78,9 +78,11 @@ export function main(shims: Shims): void {
   measure('mmio.modify_ns', OR, NPF_INFO.WRITE);
   measure('mmio.modify_read_fault_ns', OR, 0);
   let byte = 0;
-  measure('mmio.decode_ns', LOAD, 0, () => void (memory.bytes[CODE + 6] = byte ^= 1));
-  measure('mmio.string_16_ns', FILL, NPF_INFO.WRITE, () => {
-    area[AREA.RCX] = 16n;
+  const other = (): void => void (memory.bytes[CODE + LOAD.length] = byte ^= 1);
+  measure('mmio.decode_load_ns', LOAD, 0, other);
+  measure('mmio.decode_modify_ns', OR, NPF_INFO.WRITE, () => void (memory.bytes[CODE + OR.length] = byte ^= 1));
+  measure('mmio.string_4_ns', FILL, NPF_INFO.WRITE, () => {
+    area[AREA.RCX] = 4n;
     area[AREA.RDI] = BigInt(DEVICE + COUNTER);
   });
   measure('mmio.string_1_ns', FILL, NPF_INFO.WRITE, () => {
