@@ -131,7 +131,7 @@ export const LEADS = {
   /** The same where a tick goes through virtual devices, and more before a slot whose partition has some. */
   TICK: 110_000n,
   /** Of that, what remains from the decision to deliver: guest time may be set, and that to what it is at the entry. */
-  DELIVER: 85_000n,
+  DELIVER: 92_000n,
   PLATFORM: 60_000n,
   /** Handling of any one exit. */
   EXIT: 75_000n,
