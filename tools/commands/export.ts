@@ -59,6 +59,6 @@ async function exportLog(log: string, flags: ExportFlags): Promise<void> {
     return;
   }
   const out = flags.out ?? log.replace(/(\.(log|txt))?$/, format.ending);
-  writePieces(out, pieces);
+  writePieces('--out', out, pieces);
   process.stdout.write(`${shown(out)}\n`);
 }

@@ -1,17 +1,20 @@
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { CannotRunError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 
 /** Pieces are gathered to about so many characters for each write. */
 const AT_ONCE = 1 << 20;
 
-/** @throws CannotRunError with the reason where the file can not be written */
-export function writeOutput(file: string, content: string): void {
-  writePieces(file, [content]);
+/**
+ * @param option that named the file
+ * @throws UsageError with the reason where the file can not be written
+ */
+export function writeOutput(option: string, file: string, content: string): void {
+  writePieces(option, file, [content]);
 }
 
-/** For what may be longer than a string can be. @throws CannotRunError with the reason where the file can not be written */
-export function writePieces(file: string, pieces: Iterable<string>): void {
+/** The same for what may be longer than a string can be. */
+export function writePieces(option: string, file: string, pieces: Iterable<string>): void {
   try {
     mkdirSync(dirname(file), { recursive: true });
     const descriptor = openSync(file, 'w');
@@ -21,8 +24,9 @@ export function writePieces(file: string, pieces: Iterable<string>): void {
       closeSync(descriptor);
     }
   } catch (error) {
+    // What is wrong with the pieces is not about the file.
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-    throw new CannotRunError(`${file} can't be written: ${(error as Error).message}`);
+    throw new UsageError(`${option} ${file}: ${(error as Error).message}`);
   }
 }
 
