@@ -52,10 +52,20 @@ module.exports = {
       to: { pathNot: '^partitions/|^tools/system/define[.]ts$' },
     },
     {
+      name: 'promises-know-their-words-only',
+      comment: 'A file of promises knows the words that it is written in, and those need no Node.',
+      severity: 'error',
+      from: { path: '^partitions/(promises|.*/promises)[.]ts$|^tools/promises/(define|judge)[.]ts$' },
+      to: {
+        pathNot:
+          '^partitions/promises[.]ts$|^tools/promises/(define|judge)[.]ts$|^tools/(report/(samples|statistics)|system/define)[.]ts$|^kernel/trace/events[.]ts$',
+      },
+    },
+    {
       name: 'programs-know-the-interface-only',
       comment: 'What runs in a partition sees its interface, the shims, and what has no state: units, calendar, UTF-8.',
       severity: 'error',
-      from: { path: '^partitions/', pathNot: '[.]test[.]ts$|^partitions/(define|.*/system)[.]ts$' },
+      from: { path: '^partitions/', pathNot: '[.]test[.]ts$|^partitions/(define|promises|.*/(system|promises))[.]ts$' },
       to: { pathNot: '^partitions/|^kernel/(partition/(abi|system)|hw/(shims|exit)|time/(units|calendar)|trace/utf8)[.]ts$' },
     },
     {

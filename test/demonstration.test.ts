@@ -1,8 +1,13 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { boot, type BootedRun, type BootOptions } from '../tools/harness/boot.ts';
 import '../tools/harness/matchers.ts';
-import { partitionReport } from '../tools/report/partitions.ts';
-import { timerReports } from '../tools/report/timers.ts';
+import { buildFolder, projectRoot } from '../tools/paths.ts';
+import { accumulated } from '../tools/report/accumulator.ts';
+import { reportLines, reportOf } from '../tools/report/report.ts';
+import { createTimers } from '../tools/report/timers.ts';
 
 type Timer = 'pit' | 'hpet' | 'lapic';
 
@@ -109,7 +114,7 @@ describe('the trace', () => {
 
   it('agrees with the sums that the kernel made itself', async () => {
     const run = await boot({ ...same, seed: 8 });
-    for (const report of timerReports(run.records)) {
+    for (const report of accumulated(createTimers(), run.records)) {
       const [own] = run.of('timer.interval', of(report.timer));
       // The kernel sums in TSC ticks and cuts once; the trace cuts every stamp to a nanosecond.
       expect(Math.abs(Number(own!.fields.min) - report.intervals.min)).toBeLessThanOrEqual(1);
@@ -197,9 +202,38 @@ describe('the five uses of time, a partition each', () => {
   });
 
   it('has a report with all of it', () => {
-    const report = partitionReport(run.records).join('\n');
+    const report = reportLines(reportOf(run.lines)).join('\n');
     expect(report).toMatch(/^victim +watchdog +warm-reset +\d+ /m);
     expect(report).toMatch(/^controller +80h +1\d\d +101 ms +10 ms /m);
     expect(report).toMatch(/^The kernel between two runs of guests$/m);
   });
+
+  it("is what the README's picture shows, which is made by the command beside it", () => {
+    const root = projectRoot();
+    const command = /^tools\/chronovisor timeline \S+ (.*) --out (docs\/\S+)$/m.exec(readFileSync(join(root, 'README.md'), 'utf8'))!;
+    const made = join(buildFolder(), 'test', 'demonstration.svg');
+    const program = join(buildFolder(), 'tools', 'chronovisor.mjs');
+    const words = [program, 'timeline', run.log, ...command[1]!.split(' '), '--out', made];
+    const { status, stderr } = spawnSync('node', words, { cwd: root, encoding: 'utf8', timeout: 60_000 });
+    expect(status, stderr).toBe(0);
+    // Every change of the kernel moves something by some nanoseconds, which may be a hundredth of a pixel: what is compared is what a person sees.
+    const drawn = (file: string): string =>
+      readFileSync(file, 'utf8').replaceAll(/\d+\.\d+/g, (number) => String(Math.round(Number(number))));
+    const differences = differentLines(drawn(join(root, command[2]!)), drawn(made));
+    expect(differences.slice(0, 10), `${command[2]!} is not up to date: run the two commands of the README that make it`).toEqual([]);
+  });
 });
+
+/** A coordinate at half a pixel may be rounded either way: one pixel is no difference. */
+function differentLines(a: string, b: string): string[] {
+  const numbers = (line: string): number[] => (line.match(/-?\d+/g) ?? []).map(Number);
+  const words = (line: string): string => line.replaceAll(/-?\d+/g, '0');
+  const [left, right] = [a.split('\n'), b.split('\n')];
+  if (left.length !== right.length) return [`${left.length} lines, now ${right.length}`];
+  return left.flatMap((line, index) => {
+    const other = right[index]!;
+    const theirs = numbers(other);
+    const isSame = words(line) === words(other) && numbers(line).every((value, place) => Math.abs(value - theirs[place]!) <= 1);
+    return isSame ? [] : [`${line} -> ${other}`];
+  });
+}

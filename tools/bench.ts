@@ -3,7 +3,9 @@ import { execFileSync, spawn } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Figure } from './bench/figure.ts';
+import { logFigures } from './bench/logs.ts';
 import { partitionFigures } from './bench/partitions.ts';
+import { timelineFigures } from './bench/timeline.ts';
 import { STATUS } from './errors.ts';
 import { boot, type BootedRun } from './harness/boot.ts';
 import { buildFolder, projectRoot, runtimeImage } from './paths.ts';
@@ -151,6 +153,8 @@ async function loadedBoots(boots: number, seconds: number): Promise<void> {
 await loadedBoots(isShort ? 3 : 20, isShort ? 1 : 3);
 
 for await (const figure of partitionFigures()) print(figure);
+for (const figure of await timelineFigures()) print(figure);
+for await (const figure of logFigures(isShort ? 100_000 : undefined)) print(figure);
 
 print({ name: 'image.bytes', value: statSync(runtimeImage()).size, unit: 'bytes', limit: 1_500_000 });
 print({ name: 'bundle.bytes', value: statSync(join(buildFolder(), 'bundles', 'kernel-main', 'main.tar')).size, unit: 'bytes' });

@@ -2,14 +2,23 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../kernel/version.ts';
 import { addBuildCommand } from './commands/build.ts';
+import { addCheckCommand } from './commands/check.ts';
 import { addConsoleCommand } from './commands/console.ts';
+import { addDiffCommand } from './commands/diff.ts';
+import { addExportCommand } from './commands/export.ts';
 import { addLogCommand } from './commands/log.ts';
+import { addReportCommand } from './commands/report.ts';
 import { addRunCommand } from './commands/run.ts';
+import { addTimelineCommand } from './commands/timeline.ts';
 import { addValidateCommand } from './commands/validate.ts';
 import { BuildError, CannotRunError, STATUS, UsageError } from './errors.ts';
 
 // Who reads our output may stop reading (`| head`): nobody is left to tell, so leave, taking QEMU along.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? STATUS.HELD : STATUS.CANNOT_RUN));
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(STATUS.HELD);
+  process.stderr.write(`chronovisor: standard output can't be written: ${error.message}\n`);
+  process.exit(STATUS.CANNOT_RUN);
+});
 
 async function main(): Promise<number> {
   let status: number = STATUS.HELD;
@@ -30,7 +39,10 @@ Examples:
   chronovisor run partitions/hello/system.ts
                                         boot a system of partitions
   chronovisor console                   a prompt inside the running kernel
-  chronovisor log build/logs/kernel.log --report
+  chronovisor report build/logs/kernel.log
+                                        what a log says, in tables
+  chronovisor timeline build/logs/demonstration.log
+                                        a page to look into: who ran when
 
 Exit codes: 0 held, 1 an assertion or the kernel failed, 2 usage, 3 can't run, 124 time limit, 130 Ctrl-C.`,
     );
@@ -38,7 +50,12 @@ Exit codes: 0 held, 1 an assertion or the kernel failed, 2 usage, 3 can't run, 1
   addValidateCommand(program, setStatus);
   addConsoleCommand(program, setStatus);
   addBuildCommand(program);
+  addReportCommand(program, setStatus);
+  addCheckCommand(program, setStatus);
+  addDiffCommand(program, setStatus);
   addLogCommand(program, setStatus);
+  addTimelineCommand(program);
+  addExportCommand(program);
   for (const command of program.commands) command.exitOverride();
 
   try {

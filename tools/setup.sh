@@ -11,12 +11,13 @@ set -euo pipefail
 
 usage() {
   cat <<'END'
-usage: tools/setup.sh [--node-path | --quickjs-path | --help]
+usage: tools/setup.sh [--tests | --node-path | --quickjs-path | --help]
 
 Installs what the project needs and this machine lacks: Debian packages (as root; otherwise it
 prints the command to type), Node.js 20.19 or newer, the npm packages of package-lock.json, and
 the source of QuickJS 2025-04-26. Does nothing, silently, when all is there.
 
+  --tests         install what only the tests need, too: Chromium and sigrok-cli
   --node-path     print the folder to put first in PATH, or an empty line when the system's own
                   Node.js is good enough; sets up nothing
   --quickjs-path  print the folder of the QuickJS source; sets up nothing
@@ -82,6 +83,7 @@ fail() {
 }
 
 child=
+for_tests=false
 
 # run LIMIT LOG COMMAND...: appends the output to LOG and returns the command's status, 124 when it
 # ran out of time. In the background and waited for, because bash acts on Ctrl-C only after
@@ -164,7 +166,16 @@ make make
 g++ g++
 python3 python3
 xz xz-utils
+iasl acpica-tools
 END
+  # A browser is large: who only runs the kernel needs none.
+  if $for_tests; then
+    for command in chromium sigrok-cli; do
+      have "$command" && continue
+      missing_commands+=("$command")
+      missing_packages+=("$command")
+    done
+  fi
   # Any npm can fetch a newer Node; only where there is none do we need Debian's.
   if [ -z "$node_folder" ]; then
     if ! have node; then
@@ -544,6 +555,10 @@ fi
 leave_local_node_out_of_path
 case ${1:-} in
   '') set_up ;;
+  --tests)
+    for_tests=true
+    set_up
+    ;;
   --node-path) print_node_path ;;
   --quickjs-path) quickjs_path ;;
   --help | -h) usage ;;

@@ -21,7 +21,7 @@ const REAL_COMMANDS = (
 ).split(' ');
 
 /** Tools that setup.sh only looks for. */
-const TOOLS = ['qemu-system-x86_64', 'gcc', 'musl-gcc', 'make', 'g++', 'python3'];
+const TOOLS = ['qemu-system-x86_64', 'gcc', 'musl-gcc', 'make', 'g++', 'python3', 'iasl'];
 
 const QUICKJS_SHA256 = 'ec81da5b3249ed648dbc7df4a1654988910e66a118d9b71cb63534216efcfbbe';
 
@@ -212,15 +212,17 @@ describe('a checkout that can not be written to', { timeout: TEST_LIMIT_MS }, ()
 describe('Debian packages', { timeout: TEST_LIMIT_MS }, () => {
   it('are not installed for a user who is not root, who is told the command', async () => {
     const machine = newMachine();
-    machine.without('qemu-system-x86_64', 'musl-gcc');
+    machine.without('qemu-system-x86_64', 'musl-gcc', 'iasl');
     machine.fake('id', 'echo 1000');
 
     const { status, stdout, stderr } = await machine.run();
 
     expect(status).toBe(3);
     expect(stdout).toBe('');
-    expect(stderr).toContain('missing: qemu-system-x86_64 musl-gcc;');
-    expect(stderr.split('\n')).toContain('setup: next: sudo apt-get install -y --no-install-recommends qemu-system-x86 musl-tools');
+    expect(stderr).toContain('missing: qemu-system-x86_64 musl-gcc iasl;');
+    expect(stderr.split('\n')).toContain(
+      'setup: next: sudo apt-get install -y --no-install-recommends qemu-system-x86 musl-tools acpica-tools',
+    );
     expect(stderr).not.toContain('was called');
   });
 
@@ -271,6 +273,18 @@ describe('Debian packages', { timeout: TEST_LIMIT_MS }, () => {
     expect(calls[1]).toMatch(/^install -y --no-install-recommends make python3 /);
     expect(calls[2]).toBe('noninteractive');
     expect(machine.read('build/setup/apt.log')).toContain('a foreign source is down');
+  });
+
+  it('that only tests need are asked for only with --tests, and both at once', async () => {
+    const machine = newMachine();
+    expect(await machine.run()).toEqual(SILENT_SUCCESS);
+    machine.fake('apt-get', `case "$*" in install*) ln -s gcc '${machine.bin}/chromium'; ln -s gcc '${machine.bin}/sigrok-cli' ;; esac`);
+    expect(await machine.run(['--tests'])).toEqual({
+      status: 0,
+      stdout: '',
+      stderr: 'setup: installing Debian packages: chromium sigrok-cli\n',
+    });
+    expect(await machine.run(['--tests'])).toEqual(SILENT_SUCCESS);
   });
 
   it("show the log's end and its path when the install fails", async () => {

@@ -101,7 +101,7 @@ function createPartition(common: Common, description: PartitionDescription, inde
       const file = shims.moduleFile(name);
       return file && new Uint8Array(file);
     },
-    description.platform && { at: 0xe0000, bytes: new Uint8Array(16), rsdp: 0 },
+    virtual?.tables,
   );
   // Before the epoch nobody's slots are to be kept.
   const loading = createLoading(image, memory.bytes, false, () => resetVcpu(vcpu, image.entry));

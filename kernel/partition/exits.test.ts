@@ -49,6 +49,7 @@ function create(options: FakePartitionOptions & { rules?: Partial<Record<HealthE
     onWindow: () => 78,
     halt: (which) => (which.state = HALTED),
     onTscWritten: () => calls.push('tsc'),
+    onDevices: () => 79,
   });
   return {
     partition,

@@ -33,7 +33,7 @@ import { SYSTEM_FILE, SYSTEM_FORMAT, type SystemDescription } from './system.ts'
 import { createSystemTime, type HoldableTime } from './system-time.ts';
 
 /** From the choice of the epoch to the first major frame: preparations that need to know it take some milliseconds. */
-const EPOCH_AHEAD_NS = 10_000_000n;
+const EPOCH_AHEAD_NS = 20_000_000n;
 /** Records in the ring beyond which no console output is taken: half of what it holds. */
 const CONSOLE_ROOM = 4096;
 /** From one look at the machine's clock to the next: where that is not the TSC, the slots follow it. */
@@ -312,6 +312,7 @@ export function runSystem(machine: Machine, wish: Wish, supervisor?: Supervisor)
   const hardware = chooseHardware(machine, wish);
   if (!hardware.ok) return hardware.problems;
   const { svm } = hardware;
+  trace.learn(EVENTS);
   const system = readSystem(machine);
   if (system.partitions.length >= svm.asids)
     return [`${system.partitions.length} partitions: this CPU has ${svm.asids} address-space identifiers, one of them the host's`];

@@ -131,7 +131,7 @@ export const LEADS = {
   /** The same where a tick goes through virtual devices, and more before a slot whose partition has some. */
   TICK: 110_000n,
   /** Of that, what remains from the decision to deliver: guest time may be set, and that to what it is at the entry. */
-  DELIVER: 85_000n,
+  DELIVER: 92_000n,
   PLATFORM: 60_000n,
   /** Handling of any one exit. */
   EXIT: 75_000n,
@@ -627,6 +627,62 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     isAhead = true;
   }
 
+  /** A turn that was not prepared ahead: when it is left, what is due at its start, and its page. */
+  function begin(own: Turn): void {
+    const { slot, startTsc } = own;
+    const { partition } = slot;
+    const { interrupts, platform } = partition;
+    if (nextPlan !== undefined) own.leaveAt -= planLead;
+    else if (slot.isFollowed && slot.next!.partition.dueAt <= own.frameTsc + slot.nextTicks) own.leaveAt -= expireLead;
+    // Hypercalls and the watchdog look at them.
+    leaveAt = own.leaveAt;
+    deferAt = leaveAt - exitLead;
+    if (platform !== undefined) {
+      platform.beforeRun(startTsc);
+      settle(partition, platform);
+      findDue(partition);
+    }
+    if (partition.state <= IDLE) {
+      if (partition.dueAt <= startTsc) expire(partition, startTsc);
+      interrupts.pending |= 1 << LINE.SLOT_START;
+      if (partition.state === IDLE && (interrupts.pending & interrupts.enabled) !== 0) partition.state = READY;
+    }
+    prepare(own);
+  }
+
+  /** Interrupts other than the timer's alone. Too late in a slot for their handlers, these are called in the next one. @returns whether the timer fired */
+  function dispatchAtExit(taken: bigint, left: bigint): boolean {
+    const count = toNumber(taken & 0xffn);
+    if (left >= deferAt) deferredTaken = count;
+    else {
+      deferredTaken = 0;
+      dispatcher.dispatchTaken(count);
+    }
+    return takeFired();
+  }
+
+  /** An exit that comes too late in a slot to be handled: the guest is at the same instruction in its next one. */
+  function deferExit(partition: Partition, code: number): void {
+    partition.deferredExits++;
+    // What the VMCB holds then can't be entered to find out again, and a trap does not come again.
+    if (code === EXIT_CODE.SHUTDOWN || code === EXIT_CODE.INVALID || code === DEBUG_EXCEPTION) partition.deferredCode = code;
+  }
+
+  /** The slot's last stretch: the next one has been prepared, if it could be, and the guest goes on until it is left. @returns whether there is time for that */
+  function goOn(own: Turn): boolean {
+    const { area } = own.slot.partition.vcpu;
+    if (isAhead) {
+      leaveAt = own.frameTsc + own.slot.endTicks - quickLead;
+      // From here on nothing is handled any more.
+      deferAt = rdtsc();
+    }
+    const resumeAt = rdtsc() + rearmLead;
+    if (resumeAt + rearmLead >= leaveAt) return false;
+    armAtEntry(area, resumeAt, leaveAt);
+    area[AREA.NOT_BEFORE] = resumeAt;
+    return true;
+  }
+
   function runSlot(): void {
     const own = turn;
     const slot = own.slot;
@@ -641,31 +697,14 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     const exits = partition.exits;
     const startTsc = own.startTsc;
     let isArmed = own.isArmed;
-    leaveAt = own.leaveAt;
-    deferAt = leaveAt - exitLead;
-    let prepareAt = leaveAt - prepareLead;
     if (isArmed) {
+      leaveAt = own.leaveAt;
+      deferAt = leaveAt - exitLead;
       partition.runningSince = startTsc;
       if (deferredTaken !== 0) area[AREA.KEEP] = 1n;
-    } else {
-      if (nextPlan !== undefined) leaveAt -= planLead;
-      else if (slot.isFollowed && slot.next!.partition.dueAt <= own.frameTsc + slot.nextTicks) leaveAt -= expireLead;
-      deferAt = leaveAt - exitLead;
-      prepareAt = leaveAt - prepareLead;
-      own.leaveAt = leaveAt;
-      if (platform !== undefined) {
-        platform.beforeRun(startTsc);
-        settle(partition, platform);
-        findDue(partition);
-      }
-      if (partition.state <= IDLE) {
-        if (partition.dueAt <= startTsc) expire(partition, startTsc);
-        interrupts.pending |= 1 << LINE.SLOT_START;
-        if (partition.state === IDLE && (interrupts.pending & interrupts.enabled) !== 0) partition.state = READY;
-      }
-      prepare(own);
-    }
+    } else begin(own);
 
+    let prepareAt = leaveAt - prepareLead;
     let choresAt = own.choresAt;
     /** TSC of the next entry; 0: at once, if nothing has to be armed. */
     let resumeAt = startTsc;
@@ -744,15 +783,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         const taken = area[AREA.TAKEN]!;
         // Its end is told where it is armed again: at the next entry, or before idling.
         if (taken === timerAlone) armed = 0n;
-        else if (taken !== 0n) {
-          // Too late in a slot for their handlers: they are called in the next one.
-          if (left >= deferAt) deferredTaken = toNumber(taken & 0xffn);
-          else {
-            deferredTaken = 0;
-            dispatcher.dispatchTaken(toNumber(taken & 0xffn));
-          }
-          if (takeFired()) armed = 0n;
-        }
+        else if (taken !== 0n && dispatchAtExit(taken, left)) armed = 0n;
         if (code === EXIT_CODE.INTR) {
           exits[INTR] = exits[INTR]! + 1;
           if (left >= leaveAt || isBroken || deferredTaken !== 0) break running;
@@ -760,18 +791,9 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
             // Unless the kernel has come to it too late.
             if (left < prepareAt + armLead) prepareAhead();
             prepareAt = NEVER;
-            if (isAhead) {
-              leaveAt = own.frameTsc + slot.endTicks - quickLead;
-              // From here on nothing is handled any more.
-              deferAt = left;
-            }
             // Without an expiry in between: it could not be kept.
-            resumeAt = rdtsc() + rearmLead;
-            if (resumeAt + rearmLead >= leaveAt) break running;
-            armAtEntry(area, resumeAt, leaveAt);
-            area[AREA.NOT_BEFORE] = resumeAt;
+            if (!goOn(own)) break running;
             armed = leaveAt;
-            resumeAt = 0n;
             continue;
           }
           if (left >= choresAt) {
@@ -781,9 +803,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
           break;
         }
         if (left >= deferAt) {
-          partition.deferredExits++;
-          // What the VMCB holds then can't be entered to find out again, and a trap does not come again.
-          if (code === EXIT_CODE.SHUTDOWN || code === EXIT_CODE.INVALID || code === DEBUG_EXCEPTION) partition.deferredCode = code;
+          deferExit(partition, code);
           break running;
         }
         const index = code & 0xff;

@@ -4,6 +4,8 @@
  * Durations and instants are whole nanoseconds, sizes bytes, and all numbers are below 2^53. Partitions and plans are named by index.
  */
 export const SYSTEM_FILE = 'system.json';
+/** The DSDT of a virtual platform (kernel/vdev/dsdt.asl), compiled, in the boot module: with and without an HPET. */
+export const DSDT_FILES = { withHpet: 'dsdt.aml', withoutHpet: 'dsdt-without-hpet.aml' } as const;
 export const SYSTEM_FORMAT = 1;
 
 /** A slot shorter than this leaves no time to prepare the next one. */

@@ -336,7 +336,7 @@ describe('alignment', () => {
 
 describe.each(TIMER_MODE_NAMES)('whatever happens in mode %s', (mode) => {
   it('no tick is early, deadlines of a source only grow and stay on the beat, and guest time never goes back', () => {
-    for (let seed = 1; seed <= 60; seed++) {
+    for (let seed = 1; seed <= 20; seed++) {
       const random = createRandom(seed);
       const { guest, timer, ticks } = create({ mode, backlogMax: 1 + random.integer(50) });
       const periods = [1, 2, 3].map((line) => {

@@ -97,6 +97,9 @@ export const HOLD_MAX = millis(1);
 
 interface Timer {
   readonly source: TimerSource;
+  /** In the order of creation. */
+  readonly place: number;
+  isListed: boolean;
   readonly isAligned: boolean;
   readonly acknowledged: () => void;
   origin: Instant;
@@ -140,6 +143,8 @@ export function createPlatformTimers({
   const waits = missed === 'all';
   const holdMax = guestTime.toTicks(instant(HOLD_MAX));
   const timers: Timer[] = [];
+  /** Those that run or wait, in the order of their creation, and maybe some that have stopped since: most of a PC's do nothing most of the time. */
+  const listed: Timer[] = [];
   /** Guest time when the vCPU lost the CPU, NEVER_DUE while it has it. */
   let leftAt: bigint = NEVER_DUE;
   /** What `look` found. */
@@ -156,7 +161,8 @@ export function createPlatformTimers({
     nextByPlatform = NEVER_DUE;
     heldUntil = 0n;
     next = undefined;
-    for (const timer of timers) {
+    for (let at = 0; at < listed.length; at++) {
+      const timer = listed[at]!;
       const { due } = timer;
       if (timer.isWaiting) {
         if (timer.heldUntil > heldUntil) heldUntil = timer.heldUntil;
@@ -166,9 +172,19 @@ export function createPlatformTimers({
           next = timer;
         }
         if (freezes && due < nextByPlatform && !timer.isUnheard) nextByPlatform = due;
+      } else {
+        listed.splice(at--, 1);
+        timer.isListed = false;
       }
     }
     isLooked = true;
+  }
+
+  function list(timer: Timer): void {
+    if (timer.isListed) return;
+    timer.isListed = true;
+    const at = listed.findIndex(({ place }) => place > timer.place);
+    listed.splice(at < 0 ? listed.length : at, 0, timer);
   }
 
   function setDeadline(timer: Timer): void {
@@ -256,6 +272,7 @@ export function createPlatformTimers({
     }
     setBacklog(timer);
     setDeadline(timer);
+    list(timer);
   }
 
   function setBacklog(timer: Timer): void {
@@ -267,6 +284,8 @@ export function createPlatformTimers({
     create: (source, { isAligned = false } = {}) => {
       const timer: Timer = {
         source,
+        place: timers.length,
+        isListed: false,
         isAligned,
         acknowledged: () => {
           timer.isTaken = true;
@@ -399,6 +418,7 @@ export function createPlatformTimers({
         if (saved.isRunning) setDeadline(timer);
         else clear(timer);
         timer.isWaiting = saved.isWaiting && (timer.source.reclaim?.(timer.acknowledged) ?? false);
+        list(timer);
       });
       isLooked = false;
     },

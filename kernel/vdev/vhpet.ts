@@ -87,6 +87,15 @@ const ALL = 0xffff_ffff_ffff_ffffn;
 const ROUTE_BITS = TN_CONF.INT_ROUTE_CNF.mask << TN_CONF.INT_ROUTE_CNF.shift;
 const WRITABLE = TN_CONF.INT_TYPE_CNF | TN_CONF.INT_ENB_CNF | ROUTE_BITS;
 
+/** Low half of the capability register of a block of so many timers. */
+export const hpetBlockId = (timers: number): number =>
+  ((VENDOR << GCAP_ID.VENDOR_ID.shift) |
+    GCAP_ID.LEG_RT_CAP |
+    GCAP_ID.COUNT_SIZE_CAP |
+    ((timers - 1) << GCAP_ID.NUM_TIM_CAP.shift) |
+    REVISION) >>>
+  0;
+
 /** Bytes that a block of so many timers takes. */
 export const vhpetLength = (timers: number): number => Math.max(HPET.LENGTH, HPET.TIMER_0 + timers * HPET.TIMER_STRIDE);
 
@@ -126,10 +135,7 @@ export function createVhpet(options: VhpetOptions): Vhpet {
     throw new RangeError(`COUNTER_CLK_PERIOD of ${periodFs} fs is not within 1..${PERIOD_MAX_FS}`);
   if (!Number.isInteger(count) || count < 3 || count > 32) throw new RangeError(`a block of ${count} timers: it has 3 to 32`);
 
-  const capabilities =
-    (BigInt(periodFs) << 32n) |
-    BigInt((VENDOR << GCAP_ID.VENDOR_ID.shift) >>> 0) |
-    BigInt(GCAP_ID.LEG_RT_CAP | GCAP_ID.COUNT_SIZE_CAP | ((count - 1) << GCAP_ID.NUM_TIM_CAP.shift) | REVISION);
+  const capabilities = (BigInt(periodFs) << 32n) | BigInt(hpetBlockId(count));
   const routeCapabilities = BigInt(routes >>> 0) << 32n;
   // Ticks are nanoseconds * ticksPer / nanosPer, reduced, so that numbers stay below 2^63.
   const divisor = greatestCommonDivisor(BigInt(periodFs), FEMTOS_PER_NANO);

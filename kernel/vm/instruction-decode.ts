@@ -186,9 +186,13 @@ export function decodeInstruction(bytes: ArrayLike<number>, codeSize: CodeSize):
   }
   /** The next `size` bytes, with their sign. */
   function signed(size: number): bigint {
-    let value = 0n;
-    for (let index = 0; index < size; index++) value |= BigInt(next()) << BigInt(8 * index);
-    return BigInt.asIntN(8 * size, value);
+    if (size === 0) return 0n;
+    if (size === 1) return BigInt((next() << 24) >> 24);
+    if (size === 2) return BigInt(((next() | (next() << 8)) << 16) >> 16);
+    const low = next() | (next() << 8) | (next() << 16) | (next() << 24);
+    if (size === 4) return BigInt(low);
+    const high = next() | (next() << 8) | (next() << 16) | (next() << 24);
+    return (BigInt(high) << 32n) | BigInt(low >>> 0);
   }
   const none = (problem: NoInstruction): Decoded => ({
     problem: missing > 0 ? (bytes.length >= LENGTH_MAX ? 'too-long' : 'truncated') : problem,

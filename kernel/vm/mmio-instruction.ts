@@ -9,10 +9,11 @@
  */
 import { RFLAGS } from '../regs/paging.ts';
 import { NPF_INFO, VMCB } from '../regs/vmcb.ts';
+import type { MemoryDevice } from '../vdev/device.ts';
 import type { GuestMemory } from './guest-memory.ts';
 import { createGuestWalk } from './guest-walk.ts';
 import { codeSizeOf, decodeInstruction, type Decoded, type Instruction } from './instruction-decode.ts';
-import { createInstructionWitness, NEVER } from './instruction-witness.ts';
+import { createInstructionReader, NEVER } from './instruction-witness.ts';
 import { LENGTH_MAX } from './instruction-length.ts';
 import { createLocated, createPageOffset, linearAddress, PAGE, type DeviceAt, type Fault } from './mmio-operands.ts';
 import { compileOperation, type Operate, type Operation } from './mmio-operation.ts';
@@ -59,10 +60,12 @@ const TF = Number(RFLAGS.TF);
 const RF = Number(RFLAGS.RF);
 /** What the high half counts, in addresses and in pages. */
 const ADDRESSES_HIGH = 2 ** 32;
+/** Never accessed. */
+const NO_DEVICE: MemoryDevice = { read: () => 0n, write: () => undefined };
 const PAGES_HIGH = ADDRESSES_HIGH / PAGE;
 
 /** Instructions that are remembered: a power of two. */
-const REMEMBERED = 64;
+const REMEMBERED = 256;
 
 interface Prepared {
   /** Whether it is still what the guest's RIP leads to. */
@@ -76,7 +79,24 @@ interface Prepared {
   readonly atLength: () => Progress;
   readonly next: bigint;
   readonly length: number;
+  /** Guest-physical page that it was at, and the device there. */
+  page: number;
+  device: MemoryDevice;
 }
+
+/** One that is not an operation with an operand. */
+const atLengthOnly = (atLength: () => Progress, isCurrent: () => boolean, next: bigint, length: number): Prepared => ({
+  isCurrent,
+  pageOffset: () => 0,
+  lastOffset: -1,
+  isModify: false,
+  operate: () => undefined,
+  atLength,
+  next,
+  length,
+  page: -1,
+  device: NO_DEVICE,
+});
 
 export interface MmioInstructions {
   /** Right after the exit: the fault's address and kind are the VMCB's. */
@@ -89,21 +109,11 @@ export function createMmioInstructions(vcpu: Vcpu, memory: GuestMemory, deviceAt
   const parts = { vcpu, memory, guestWalk, deviceAt };
   const source = createLocated(parts);
   const destination = createLocated(parts);
-  const createWitness = createInstructionWitness(vcpu, memory, guestWalk);
+  const reader = createInstructionReader(vcpu, memory, guestWalk);
   const faultAddress = (): number => (vmcb32[ADDRESS_LOW]! >>> 0) + vmcb32[ADDRESS_HIGH]! * ADDRESSES_HIGH;
   const twoOperands = { vcpu, source, destination, faultAddress };
 
-  const nothing: Prepared = {
-    isCurrent: NEVER,
-    pageOffset: () => 0,
-    lastOffset: -1,
-    isModify: false,
-    operate: () => undefined,
-    atLength: () => 'again',
-    next: 0n,
-    length: 0,
-  };
-  const remembered = new Array<Prepared>(REMEMBERED).fill(nothing);
+  const remembered = new Array<Prepared>(REMEMBERED).fill(atLengthOnly(() => 'again', NEVER, 0n, 0));
 
   function unsupported(why: string, read: number): Unsupported {
     return { kind: 'unsupported', why, bytes: memory.instructionBytes(LENGTH_MAX), read };
@@ -124,24 +134,28 @@ export function createMmioInstructions(vcpu: Vcpu, memory: GuestMemory, deviceAt
 
   function prepare(instruction: Instruction): Prepared {
     const { codeSize, length, width } = instruction;
-    const bits = codeSize === 8 ? 64 : 32;
-    const next = BigInt.asIntN(64, BigInt.asUintN(bits, vmcb[RIP]! + BigInt(length)));
-    const base = { ...nothing, isCurrent: createWitness(length), next, length };
-    if (isString(instruction)) return { ...base, atLength: compileString(twoOperands, instruction) };
-    if (isStack(instruction)) return { ...base, atLength: compileStack(twoOperands, instruction, next) };
+    const behind = vmcb[RIP]! + BigInt(length);
+    const next = codeSize === 8 ? behind : behind & 0xffff_ffffn;
+    const isCurrent = reader.witness(length);
+    if (isString(instruction)) return atLengthOnly(compileString(twoOperands, instruction), isCurrent, next, length);
+    if (isStack(instruction)) return atLengthOnly(compileStack(twoOperands, instruction, next), isCurrent, next, length);
     const operation = compileOperation(vcpu, instruction);
     return {
-      ...base,
+      isCurrent,
       pageOffset: createPageOffset(vcpu, instruction, next),
       lastOffset: PAGE - width,
       isModify: operation.access === 'modify',
       operate: operation.operate,
       atLength: operandAtLength(instruction, operation, next),
+      next,
+      length,
+      page: -1,
+      device: NO_DEVICE,
     };
   }
 
   /** Bytes are missing that the CPU has had: the guest has changed its tables since, and would now get a page fault for the fetch. */
-  function missing(bytes: readonly number[]): MmioOutcome {
+  function missing(bytes: ArrayLike<number>): MmioOutcome {
     const linear = memory.instructionAddress() + BigInt(bytes.length);
     const walked = guestWalk.walk(linear, 'fetch');
     if (walked.physical !== undefined) return unsupported('it is not in memory', bytes.length);
@@ -150,61 +164,71 @@ export function createMmioInstructions(vcpu: Vcpu, memory: GuestMemory, deviceAt
     return { kind: 'fault', vector: VECTOR_PF, errorCode: walked.errorCode };
   }
 
-  function withoutInstruction({ problem, read }: Exclude<Decoded, Instruction>, bytes: readonly number[]): MmioOutcome {
+  function withoutInstruction({ problem, read }: Exclude<Decoded, Instruction>, bytes: ArrayLike<number>): MmioOutcome {
     if (problem === 'truncated') return missing(bytes);
     if (problem === 'undefined') return UNDEFINED;
     if (problem === 'too-long') return TOO_LONG;
     return unsupported('it is not one that is done for a guest', read);
   }
 
-  function executeNew(): MmioOutcome {
-    const bytes = memory.instructionBytes(LENGTH_MAX);
+  function prepareNew(): Prepared | MmioOutcome {
+    const bytes = reader.read();
     const decoded = decodeInstruction(bytes, codeSizeOf(vcpu));
     if ('problem' in decoded) return withoutInstruction(decoded, bytes);
     const prepared = prepare(decoded);
     remembered[vmcb32[RIP_LOW]! & (REMEMBERED - 1)] = prepared;
-    return perform(prepared);
+    return prepared;
   }
 
   function atLength({ atLength, next, length }: Prepared): MmioOutcome {
+    source.forget();
+    destination.forget();
     const progress = atLength();
     if (progress === 'over') vmcb[RIP] = next;
     else if (progress !== 'again') return progress.kind === 'refused' ? unsupported(progress.why, length) : progress;
-    return completed();
+    vmcb32[SHADOW] = 0;
+    return stepped();
   }
 
   /** "RFLAGS.RF" is cleared and "RFLAGS.TF" traps behind every instruction. */
-  function completed(): MmioOutcome {
-    vmcb32[SHADOW] = 0;
+  function stepped(): MmioOutcome {
     const flags = vmcb32[FLAGS]!;
-    if ((flags & (TF | RF)) === 0) return DONE;
     vmcb32[FLAGS] = flags & ~RF;
     if ((flags & TF) === 0) return DONE;
     vmcb32[DR6] = vmcb32[DR6]! | DR6_BS;
     return TRAP;
   }
 
-  /**
-   * The CPU has translated the operand's address and found that it leads here, so the way is not gone again, as long as the operand is all in
-   * the page and the fault's is the address of its first byte. A write to a page the guest may not write has been a page fault of its own; of
-   * operands that are read first QEMU reports the read, and the right to write is still to be checked.
-   */
-  function perform(prepared: Prepared): MmioOutcome {
-    const low = vmcb32[ADDRESS_LOW]!;
-    const offset = low & (PAGE - 1);
-    if (prepared.pageOffset() !== offset || offset > prepared.lastOffset || (prepared.isModify && (vmcb32[INFO]! & NPF_INFO.WRITE) === 0))
-      return atLength(prepared);
-    prepared.operate(deviceAt((low >>> 12) + vmcb32[ADDRESS_HIGH]! * PAGES_HIGH), offset);
-    vmcb[RIP] = prepared.next;
-    return completed();
-  }
-
   return {
+    /**
+     * The CPU has translated the operand's address and found that it leads here, so the way is not gone again, as long as the operand is all
+     * in the page and the fault's is the address of its first byte. A write to a page the guest may not write has been a page fault of its
+     * own; of operands that are read first QEMU reports the read, and the right to write is still to be checked.
+     *
+     * One function, as far as it goes for the usual instruction: a call costs as much as five comparisons.
+     */
     execute() {
       if (vmcb32[DELIVERING]! < 0) return unsupported('an event was being delivered', 0);
       if ((vmcb32[INFO + 1]! & NPF_INFO.GUEST_TABLES_HIGH) !== 0) return unsupported('its page tables are at a device', 0);
-      const prepared = remembered[vmcb32[RIP_LOW]! & (REMEMBERED - 1)]!;
-      return prepared.isCurrent() ? perform(prepared) : executeNew();
+      let prepared = remembered[vmcb32[RIP_LOW]! & (REMEMBERED - 1)]!;
+      if (!prepared.isCurrent()) {
+        const created = prepareNew();
+        if ('kind' in created) return created;
+        prepared = created;
+      }
+      const low = vmcb32[ADDRESS_LOW]!;
+      const offset = low & (PAGE - 1);
+      if (prepared.pageOffset() !== offset || offset > prepared.lastOffset || (prepared.isModify && (vmcb32[INFO]! & NPF_INFO.WRITE) === 0))
+        return atLength(prepared);
+      const page = (low >>> 12) + vmcb32[ADDRESS_HIGH]! * PAGES_HIGH;
+      if (prepared.page !== page) {
+        prepared.page = page;
+        prepared.device = deviceAt(page);
+      }
+      prepared.operate(prepared.device, offset);
+      vmcb[RIP] = prepared.next;
+      vmcb32[SHADOW] = 0;
+      return (vmcb32[FLAGS]! & (TF | RF)) === 0 ? DONE : stepped();
     },
   };
 }

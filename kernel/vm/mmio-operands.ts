@@ -13,7 +13,8 @@ import type { Vcpu } from './vcpu.ts';
 
 export const PAGE = 4096;
 
-/** The device at a guest-physical page (address / 4096); its offsets count from the page's first byte. Never asked for pages of the guest's memory. */
+/** The device at a guest-physical page (address / 4096); its offsets count from the page's first byte. Never asked for pages of the
+ * guest's memory, and always to give the same. */
 export type DeviceAt = (page: number) => MemoryDevice;
 
 /** An exception that the guest is to get. CR2 is set already where it is a page fault. */
@@ -55,6 +56,9 @@ export function linearAddress(vcpu: Vcpu, instruction: Instruction, next: bigint
   return inSegment(vcpu, codeSize, segment, offset & MASKS[addressSize]);
 }
 
+/** In place of a register: 0. */
+const ZERO = { words32: new Int32Array(1), word: 0 } as const;
+
 /** @returns a function that gives the low 12 bits of linearAddress, for a fraction of its cost */
 export function createPageOffset(vcpu: Vcpu, instruction: Instruction, next: bigint): () => number {
   const { base, index, scale, displacement, operandSize, codeSize, segment, reg } = instruction;
@@ -63,16 +67,14 @@ export function createPageOffset(vcpu: Vcpu, instruction: Instruction, next: big
   const isBits = isBitString(instruction);
   const isPlain = !hasBase(codeSize, segment) && index === NO_REGISTER && !isBits;
   if (isPlain && (isRip || base === NO_REGISTER)) return () => constant;
-  /** Nothing: 0. */
-  const none = { words32: new Int32Array(1), word: 0 };
-  const halfOf = (register: number): { readonly words32: Int32Array; readonly word: number } =>
-    register === NO_REGISTER || register === BASE_RIP ? none : placeOf(vcpu, register);
-  const baseWords = halfOf(base).words32;
-  const baseHalf = 2 * halfOf(base).word;
+  const ofBase = isRip || base === NO_REGISTER ? ZERO : placeOf(vcpu, base);
+  const baseWords = ofBase.words32;
+  const baseHalf = 2 * ofBase.word;
   if (isPlain) return () => (baseWords[baseHalf]! + constant) & 0xfff;
-  const indexWords = halfOf(index).words32;
-  const indexHalf = 2 * halfOf(index).word;
-  const segmentWords = hasBase(codeSize, segment) ? vcpu.vmcb32 : none.words32;
+  const ofIndex = index === NO_REGISTER ? ZERO : placeOf(vcpu, index);
+  const indexWords = ofIndex.words32;
+  const indexHalf = 2 * ofIndex.word;
+  const segmentWords = hasBase(codeSize, segment) ? vcpu.vmcb32 : ZERO.words32;
   const segmentHalf = hasBase(codeSize, segment) ? (segment + SEGMENT.BASE) >> 2 : 0;
   const sum = (): number => (baseWords[baseHalf]! + (indexWords[indexHalf]! << scale) + segmentWords[segmentHalf]! + constant) & 0xfff;
   if (!isBits) return sum;
@@ -95,6 +97,8 @@ export const stackPointer = (vcpu: Vcpu, size: 2 | 4 | 8): bigint => registerRea
  * into another page is accessed in its two parts, the lower first, a device's part in the largest powers of two from its beginning.
  */
 export interface Located extends MemoryDevice {
+  /** What is known of the way is used for one exit only. */
+  forget(): void;
   /** @returns why there is none: 'no-table' if a page table is not in the guest's memory */
   locate(linear: bigint, width: Width, access: Access): Fault | 'no-table' | undefined;
   /** Whether this guest-physical address is the first of a part of it: the one that a fault tells. */
@@ -117,6 +121,21 @@ export function createLocated({ vcpu, memory, guestWalk, deviceAt }: OperandPart
   /** Page-aligned; -1 if there is no second part. */
   let second = -1;
   const pageOf = (physical: number): number => Math.floor(physical / PAGE);
+
+  const view = new DataView(bytes.buffer, bytes.byteOffset, length);
+  function readWhole(physical: number, width: Width): bigint {
+    if (physical >= length) return deviceAt(pageOf(physical)).read(physical % PAGE, width);
+    if (width === 1) return BigInt(bytes[physical]!);
+    if (width === 2) return BigInt(view.getUint16(physical, true));
+    return width === 4 ? BigInt(view.getUint32(physical, true)) : view.getBigUint64(physical, true);
+  }
+  function writeWhole(physical: number, width: Width, value: bigint): void {
+    if (physical >= length) deviceAt(pageOf(physical)).write(physical % PAGE, width, value);
+    else if (width === 1) view.setUint8(physical, Number(value));
+    else if (width === 2) view.setUint16(physical, Number(value), true);
+    else if (width === 4) view.setUint32(physical, Number(value), true);
+    else view.setBigUint64(physical, value, true);
+  }
 
   /** Calls back for each access that a part is made of. */
   function eachAccess(
@@ -152,11 +171,23 @@ export function createLocated({ vcpu, memory, guestWalk, deviceAt }: OperandPart
       });
   }
 
+  /** The last page that was found, and where: elements of strings lie side by side. */
+  let knownPage = -1n;
+  let knownAccess: Access = 'read';
+  let knownBase = 0;
+
   /** @returns the physical address, -1 if `refused` says why there is none */
   let refused: Fault | 'no-table' | undefined;
-  function physicalOf(linear: bigint, access: Access): number {
+  function physicalOf(linear: bigint, offset: number, access: Access): number {
+    const page = linear >> 12n;
+    if (page === knownPage && access === knownAccess) return knownBase + offset;
     const walked = guestWalk.walk(linear, access);
-    if (walked.physical !== undefined) return walked.physical;
+    if (walked.physical !== undefined) {
+      knownPage = page;
+      knownAccess = access;
+      knownBase = walked.physical - offset;
+      return walked.physical;
+    }
     const { errorCode } = walked;
     if (errorCode === undefined) refused = 'no-table';
     else {
@@ -167,21 +198,25 @@ export function createLocated({ vcpu, memory, guestWalk, deviceAt }: OperandPart
   }
 
   return {
+    forget() {
+      knownPage = -1n;
+    },
     locate(linear, width, access) {
       refused = undefined;
-      const inPage = PAGE - Number(linear & 0xfffn);
+      const offset = Number(linear & 0xfffn);
+      const inPage = PAGE - offset;
       firstBytes = Math.min(width, inPage);
       second = -1;
-      first = physicalOf(linear, access);
-      if (first >= 0 && firstBytes < width) second = physicalOf(linear + BigInt(inPage), access);
+      first = physicalOf(linear, offset, access);
+      if (first >= 0 && firstBytes < width) second = physicalOf(linear + BigInt(inPage), 0, access);
       return refused;
     },
     isAt: (address) => first === address || second === address,
     isInDevice: () => first >= length || second >= length,
     read: (_offset, width) =>
-      second < 0 ? readPart(first, width) : readPart(first, firstBytes) | (readPart(second, width - firstBytes) << BigInt(8 * firstBytes)),
+      second < 0 ? readWhole(first, width) : readPart(first, firstBytes) | (readPart(second, width - firstBytes) << BigInt(8 * firstBytes)),
     write(_offset, width, value) {
-      if (second < 0) return writePart(first, width, value);
+      if (second < 0) return writeWhole(first, width, value);
       writePart(first, firstBytes, value & ((1n << BigInt(8 * firstBytes)) - 1n));
       writePart(second, width - firstBytes, value >> BigInt(8 * firstBytes));
     },

@@ -5,7 +5,7 @@
 import { VMCB } from '../regs/vmcb.ts';
 import type { MemoryDevice } from '../vdev/device.ts';
 import { add, and, COMPARE, decrement, FLAG, holds, increment, OPERATIONS, STATUS_FLAGS, subtract, type Result } from './arithmetic.ts';
-import { MASKS, placeOf, RAX, RBX, RCX, RDX, registerReader, registerWriter, RSP } from './guest-registers.ts';
+import { MASKS, placeOf, RAX, RBX, RCX, RDX, registerReader, registerWriter } from './guest-registers.ts';
 import { TWO_BYTE, type Instruction } from './instruction-decode.ts';
 import type { Vcpu } from './vcpu.ts';
 
@@ -20,7 +20,30 @@ export interface Operation {
 
 const FLAGS = VMCB.RFLAGS >> 2;
 
+/** MOV between a register and memory: nearly all of the accesses that there are, with as few calls as can be, also to get here. */
+function compileMove(vcpu: Vcpu, { opcode, width, reg, hasRex }: Instruction): Operation {
+  const isLoad = (opcode | 1) === 0x8b;
+  if (width === 4) {
+    const { words, word } = placeOf(vcpu, reg);
+    return isLoad
+      ? { operate: (memory, at) => void (words[word] = memory.read(at, 4)), access: 'read' }
+      : { operate: (memory, at) => memory.write(at, 4, words[word]! & 0xffff_ffffn), access: 'write' };
+  }
+  if (isLoad) {
+    const set = registerWriter(vcpu, reg, width, hasRex);
+    return { operate: (memory, at) => set(memory.read(at, width)), access: 'read' };
+  }
+  const get = registerReader(vcpu, reg, width, hasRex);
+  return { operate: (memory, at) => memory.write(at, width, get()), access: 'write' };
+}
+
+const isMove = (opcode: number): boolean => (opcode >= 0x88 && opcode <= 0x8b) || opcode === TWO_BYTE + 0xc3;
+
 export function compileOperation(vcpu: Vcpu, instruction: Instruction): Operation {
+  return isMove(instruction.opcode) ? compileMove(vcpu, instruction) : compileOther(vcpu, instruction);
+}
+
+function compileOther(vcpu: Vcpu, instruction: Instruction): Operation {
   const { vmcb32 } = vcpu;
   const { opcode, width, operandSize, reg, hasRex } = instruction;
   const mask = MASKS[width];
@@ -50,18 +73,6 @@ export function compileOperation(vcpu: Vcpu, instruction: Instruction): Operatio
     const compute = OPERATIONS[number]!;
     if (number === COMPARE) return reads((memory, at) => void kept(compute(memory.read(at, width), other(), width, 0)));
     return modifies((old) => kept(compute(old, other(), width, flags())));
-  }
-
-  /** The two that nearly all accesses are, with as few calls as can be. */
-  function load(): Operation {
-    if (width !== 4 || reg === RSP) return reads((memory, at) => setReg(memory.read(at, width)));
-    const { words, word } = placeOf(vcpu, reg);
-    return reads((memory, at) => void (words[word] = memory.read(at, 4)));
-  }
-  function store(): Operation {
-    if (width !== 4) return writes((memory, at) => memory.write(at, width, getReg()));
-    const { words, word } = placeOf(vcpu, reg);
-    return writes((memory, at) => memory.write(at, 4, words[word]! & 0xffff_ffffn));
   }
 
   /** BT, BTS, BTR, BTC by number. The other flags stay as they are: the manual leaves them undefined. */
@@ -150,8 +161,6 @@ export function compileOperation(vcpu: Vcpu, instruction: Instruction): Operatio
           setReg(old);
           return added;
         });
-      case 0xc3:
-        return store();
       default:
         return compareAndExchange8();
     }
@@ -191,12 +200,6 @@ export function compileOperation(vcpu: Vcpu, instruction: Instruction): Operatio
         setReg(old);
         return value;
       });
-    case 0x88:
-    case 0x89:
-      return store();
-    case 0x8a:
-    case 0x8b:
-      return load();
     case 0xa0:
     case 0xa1:
       return reads((memory, at) => setAccumulator(memory.read(at, width)));

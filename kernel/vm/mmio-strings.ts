@@ -13,7 +13,7 @@ import { checkCanonical, inSegment, linearAddress, stackPointer, stackSize, type
 import type { Vcpu } from './vcpu.ts';
 
 /** Elements that one exit does: what it takes is time of which the machine's other guests know nothing. */
-export const ELEMENTS_MAX = 16;
+export const ELEMENTS_MAX = 4;
 
 /**
  * The instruction is over, or it goes on at the same RIP: the registers are as after some of its elements, as an interrupt would find them.

@@ -24,7 +24,7 @@ void cv_interrupt(unsigned irq, uint64_t tsc)
 
 void main(void)
 {
-    hpet = 0xFED00000;
+    hpet = hpet_base();
     if (!hpet) {
         cv_trace(NO_HPET, 0);
         cv_halt();

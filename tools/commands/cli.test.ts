@@ -1,20 +1,15 @@
 /** The program as a person starts it: build/tools/chronovisor.mjs in a process of its own. */
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EVENTS } from '../../kernel/trace/events.ts';
-import { formatLine, HEADER_LINE } from '../../kernel/trace/text.ts';
 import { VERSION } from '../../kernel/version.ts';
 import { shownName } from '../build/bundle.ts';
+import { PROGRAM, runProgram, type ProgramResult } from '../harness/program.ts';
 import { buildFolder } from '../paths.ts';
 
-const PROGRAM = join(buildFolder(), 'tools', 'chronovisor.mjs');
-const COMMANDS = ['run', 'validate', 'console', 'build', 'log'];
-const RUN_LIMIT_MS = 20_000;
+const COMMANDS = ['run', 'validate', 'console', 'build', 'log', 'report', 'check', 'diff', 'timeline', 'export'];
 const TEST_LIMIT_MS = 30_000;
-const ESCAPE = '\x1b';
 
 const folder = mkdtempSync(join(tmpdir(), 'cli test '));
 const inFolder = (name: string): string => join(folder, name);
@@ -30,28 +25,10 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-interface Result {
-  status: number | null;
-  stdout: string;
-  stderr: string;
-}
+const chronovisor = (words: readonly string[], environment: Record<string, string> = {}): Promise<ProgramResult> =>
+  runProgram(words, { cwd: folder, environment });
 
-function chronovisor(words: readonly string[], environment: Record<string, string> = {}): Promise<Result> {
-  return new Promise((done, fail) => {
-    const child = spawn(process.execPath, [PROGRAM, ...words], {
-      cwd: folder,
-      env: { PATH: process.env['PATH'] ?? '', HOME: folder, TMPDIR: folder, ...environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: RUN_LIMIT_MS,
-      killSignal: 'SIGKILL',
-    });
-    const result: Result = { status: null, stdout: '', stderr: '' };
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (result.stdout += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (result.stderr += text));
-    child.on('error', fail);
-    child.on('close', (status) => done({ ...result, status }));
-  });
-}
+const linesOf = (text: string): string[] => text.split('\n').slice(0, -1);
 
 describe('help', { timeout: TEST_LIMIT_MS }, () => {
   it.each([[[]], ...COMMANDS.map((command) => [[command]])])('of %j has examples and goes to standard output', async (words) => {
@@ -90,7 +67,9 @@ describe('the version', { timeout: TEST_LIMIT_MS }, () => {
 });
 
 describe('wrong usage ends with 2 and names what is wrong:', { timeout: TEST_LIMIT_MS }, () => {
-  it.each([[[]], ...COMMANDS.map((command) => [[command]])])('an unknown option of %j', async (words) => {
+  // What a command can not do without is looked at first.
+  const withNeeds = (command: string): string[] => (command === 'check' ? [command, '--against', 'any.ts'] : [command]);
+  it.each([[[]], ...COMMANDS.map((command) => [withNeeds(command)])])('an unknown option of %j', async (words) => {
     const { status, stdout, stderr } = await chronovisor([...words, '--nonsense']);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
     expect(stderr).toContain("unknown option '--nonsense'");
@@ -260,180 +239,5 @@ export default defineSystem({
     const { stdout } = await chronovisor(['run', file, ...LOG, '--qemu', qemu, '--show-command', '--append', 'serial=off']);
     expect(stdout).toMatch(/ -m 4\d\dM /);
     expect(stdout).toMatch(/ -initrd \S*system\.tar'? -append 'run=system serial=off'/);
-  });
-});
-
-const linesOf = (text: string): string[] => text.split('\n').slice(0, -1);
-
-describe('log', { timeout: TEST_LIMIT_MS }, () => {
-  const START = formatLine(EVENTS.kernelStart, 100n, 0, ['0.1.0', '', 50n]);
-  const INTERRUPTS = [110n, 1_120n, 2_100n].map((taken, index) =>
-    formatLine(EVENTS.timerInterrupt, taken + 20n, 0, ['pit', index, 100n + 1_000n * BigInt(index), taken]),
-  );
-  const RUN = formatLine(EVENTS.timerStart, 105n, 0, ['pit', 'PIC', 32, 1n, 1_000n, 3]);
-  const WARNING = formatLine(EVENTS.warning, 3_000n, 0, ['a "quoted" word']);
-  const ERROR = formatLine(EVENTS.kernelError, 4_000n, 0, ['bad', 'Error: bad\n    at f (kernel.js:1:1)']);
-  const RECORDS = [START, RUN, ...INTERRUPTS, WARNING, ERROR];
-  const DIAGNOSTIC = '! runtime: something';
-  const CLEAN = inFolder('clean.log');
-  const DAMAGED = inFolder('damaged.log');
-  const DAMAGE = ['SeaBIOS (version 1.16)', START.slice(0, 30), `${WARNING} ?`, '  500 cpu0 info  no.such-event x=1', ERROR.slice(0, -3)];
-
-  beforeAll(() => {
-    writeFileSync(CLEAN, [HEADER_LINE, ...RECORDS, DIAGNOSTIC].map((line) => `${line}\n`).join(''));
-    const [chatter, cut, extra, unknown, last] = DAMAGE;
-    writeFileSync(
-      DAMAGED,
-      Buffer.concat([
-        Buffer.from(`${HEADER_LINE}\r\n${chatter!}\r\r\n${START}\r\n${cut!}\n${RUN}\r\r\n${extra!}\n`),
-        Buffer.from([0xff, 0xfe, 0x00, 0x0a]),
-        Buffer.from([...INTERRUPTS, unknown!, WARNING, ERROR, DIAGNOSTIC].map((line) => `${line}\r\n`).join('')),
-        Buffer.from(last!),
-      ]),
-    );
-  });
-
-  const objectsOf = (text: string): Record<string, unknown>[] => linesOf(text).map((line) => JSON.parse(line) as Record<string, unknown>);
-
-  it('shows a clean log as it is', async () => {
-    expect(await chronovisor(['log', CLEAN])).toEqual({ status: 0, stdout: readFileSync(CLEAN, 'utf8'), stderr: '' });
-  });
-
-  it('keeps and counts damaged, cut and unknown lines, whatever ends they have', async () => {
-    const { status, stdout, stderr } = await chronovisor(['log', DAMAGED]);
-    expect(status).toBe(0);
-    expect(stderr).toBe(`${DAMAGED}: 6 of 15 lines are not records of this grammar; they are kept as they are\n`);
-    const lines = linesOf(stdout);
-    expect(lines).toHaveLength(15);
-    for (const line of [...RECORDS, ...DAMAGE, DIAGNOSTIC]) expect(lines).toContain(line);
-    expect(stdout).not.toContain('\r');
-  });
-
-  it.each([CLEAN, DAMAGED])('makes one JSON object of each record and nothing else (%s)', async (file) => {
-    const { status, stdout } = await chronovisor(['log', file, '--json']);
-    expect(status).toBe(0);
-    const objects = objectsOf(stdout);
-    expect(objects.map(({ at, level, event }) => ({ at, level, event }))).toEqual([
-      { at: 100, level: 'info', event: 'kernel.start' },
-      { at: 105, level: 'info', event: 'timer.start' },
-      { at: 130, level: 'debug', event: 'timer.interrupt' },
-      { at: 1_140, level: 'debug', event: 'timer.interrupt' },
-      { at: 2_120, level: 'debug', event: 'timer.interrupt' },
-      { at: 3_000, level: 'warn', event: 'warning' },
-      { at: 4_000, level: 'error', event: 'kernel.error' },
-    ]);
-    expect(objects[3]).toMatchObject({ cpu: 0, fields: { timer: 'pit', index: 1, nominal: 1_100, taken: 1_120 } });
-    expect(objects[6]).toMatchObject({ fields: { message: 'bad', stack: 'Error: bad\n    at f (kernel.js:1:1)' } });
-  });
-
-  it('tells in JSON which line a record stands in', async () => {
-    const { stdout } = await chronovisor(['log', DAMAGED, '--json']);
-    expect(objectsOf(stdout).map(({ line }) => line)).toEqual([3, 5, 8, 9, 10, 12, 13]);
-  });
-
-  it.each([
-    ['timer.*', 4],
-    ['timer.interrupt', 3],
-    ['timer.inter', 0],
-    ['*', 7],
-    ['kernel*', 2],
-  ])('shows with --event %s only those %i records', async (pattern, count) => {
-    const { stdout } = await chronovisor(['log', CLEAN, '--event', pattern]);
-    const prefix = pattern.replace('*', '');
-    const shown = linesOf(stdout);
-    expect(shown).toHaveLength(count);
-    for (const line of shown) expect(line.slice(24)).toMatch(new RegExp(`^${prefix.replaceAll('.', '\\.')}`));
-  });
-
-  it.each(['Timer', 'timer interrupt', 'timer.?'])('refuses --event %j, which no event can match', async (pattern) => {
-    const { status, stderr } = await chronovisor(['log', CLEAN, '--event', pattern]);
-    expect(status).toBe(2);
-    expect(stderr).toContain('expected an event such as timer.interrupt or timer.*');
-  });
-
-  it('leaves out what weighs less than --level', async () => {
-    const { stdout } = await chronovisor(['log', CLEAN, '--level', 'warn', '--json']);
-    expect(objectsOf(stdout).map(({ level }) => level)).toEqual(['warn', 'error']);
-  });
-
-  it('makes the table of the records, with --report alone', async () => {
-    const { status, stdout } = await chronovisor(['log', DAMAGED, '--report']);
-    expect(status).toBe(0);
-    const [head, row, ...rest] = linesOf(stdout);
-    expect(head).toMatch(/^timer +count +nominal/);
-    expect(row).toMatch(/^pit +3 +1 us +980 ns +995 ns +1.01 us +30 ns +20 ns +20 ns +0 ns$/);
-    expect(rest).toEqual(['', 'Latency of pit', expect.stringMatching(/^20 ns +3 #+$/) as string]);
-  });
-
-  it('makes tables of partitions, where there are any', async () => {
-    const file = inFolder('partitions.log');
-    const lines = [
-      formatLine(EVENTS.partitionCreated, 1n, 0, [0, 'alone', 'programs/alone.bin', 65_536]),
-      formatLine(EVENTS.slotRun, 30n, 0, [0, 0, 0, 10n, 15n, 30n]),
-    ];
-    writeFileSync(file, [HEADER_LINE, ...lines].map((line) => `${line}\n`).join(''));
-    const { stdout } = await chronovisor(['log', file, '--report']);
-    expect(linesOf(stdout)).toEqual([
-      '',
-      'Partitions',
-      expect.stringMatching(/^partition +memory/),
-      expect.stringMatching(/^alone +64 KiB +1 .* 75\.0 % /),
-      '',
-      expect.stringMatching(/^Slots: /),
-      expect.stringMatching(/^partition +slot/),
-      expect.stringMatching(/^alone +0 .* 5 ns +5 ns +0 ns +15 ns$/),
-    ]);
-  });
-
-  it('says so when there is nothing to make a table of', async () => {
-    const file = inFolder('short.log');
-    writeFileSync(file, `${HEADER_LINE}\n${START}\n`);
-    expect(await chronovisor(['log', file, '--report'])).toEqual({
-      status: 0,
-      stdout: 'The log has no timer runs and no partitions.\n',
-      stderr: '',
-    });
-  });
-
-  it('tells of another version of the grammar, by file and line', async () => {
-    const file = inFolder('future.log');
-    writeFileSync(file, '# chronovisor-trace 999\n');
-    const { status, stderr } = await chronovisor(['log', file]);
-    expect(status).toBe(0);
-    expect(stderr).toMatch(/future\.log:1: the log has grammar version 999; this program knows \d+\n/);
-  });
-
-  it('shows nothing of an empty log', async () => {
-    const file = inFolder('empty.log');
-    writeFileSync(file, '');
-    expect(await chronovisor(['log', file])).toEqual({ status: 0, stdout: '', stderr: '' });
-  });
-
-  it.each(['missing.log', '.'])('can not read %s: status 3', async (file) => {
-    const { status, stdout, stderr } = await chronovisor(['log', file]);
-    expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
-    expect(stderr.startsWith(`chronovisor: ${file}: `)).toBe(true);
-  });
-
-  it('needs a file', async () => {
-    const { status, stderr } = await chronovisor(['log']);
-    expect(status).toBe(2);
-    expect(stderr).toContain("missing required argument 'file'");
-  });
-
-  it.each([
-    ['on a pipe', {}, false],
-    ['with NO_COLOR', { NO_COLOR: '1' }, false],
-    ['with FORCE_COLOR', { FORCE_COLOR: '1' }, true],
-    ['with FORCE_COLOR=0', { FORCE_COLOR: '0' }, false],
-  ])('is coloured or not %s', async (_, environment, isColoured) => {
-    const { stdout } = await chronovisor(['log', DAMAGED], environment);
-    expect(stdout.includes(ESCAPE)).toBe(isColoured);
-    // Colours change nothing else.
-    expect(stdout.replaceAll(/\x1b\[[0-9;]*m/g, '')).toBe((await chronovisor(['log', DAMAGED])).stdout);
-  });
-
-  it('has no colours within JSON', async () => {
-    expect((await chronovisor(['log', DAMAGED, '--json'], { FORCE_COLOR: '1' })).stdout).not.toContain(ESCAPE);
   });
 });

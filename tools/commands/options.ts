@@ -18,6 +18,18 @@ function icount(text: string): number | 'off' {
   return Number(text);
 }
 
+/** The name of an event or of a series, or the beginning of some with a star. */
+export function namePattern(text: string): string {
+  if (!/^[a-z0-9.*-]+$/.test(text)) throw new InvalidArgumentError('expected an event such as timer.interrupt or timer.*');
+  return text;
+}
+
+/** @param pattern undefined matches everything */
+export function nameMatcher(pattern: string | undefined): (name: string) => boolean {
+  if (pattern === undefined) return () => true;
+  return pattern.endsWith('*') ? (name) => name.startsWith(pattern.slice(0, -1)) : (name) => name === pattern;
+}
+
 export interface MachineFlags {
   machine: MachineKind;
   hpet: boolean;

@@ -4,28 +4,38 @@ import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Option } from 'commander';
 import { LEVELS, type Level } from '../../kernel/trace/event.ts';
-import { levelRank, parseLine } from '../../kernel/trace/text.ts';
-import type { TraceRecord } from '../../kernel/trace/events.ts';
-import { UsageError } from '../errors.ts';
+import { levelRank } from '../../kernel/trace/text.ts';
+import { STATUS, UsageError } from '../errors.ts';
 import { buildFolder, shown } from '../paths.ts';
 import { findQemu } from '../qemu/find.ts';
 import { shellText } from '../qemu/options.ts';
 import { describeOutcome, isHeld, statusOf, type Outcome } from '../qemu/outcome.ts';
 import { startRun, type RunResult } from '../qemu/run.ts';
-import { timeReport } from '../report/clocks.ts';
-import { consoleLines, partitionReport } from '../report/partitions.ts';
-import { usesReport } from '../report/uses.ts';
-import { latencyHistogram, timerReports, timerTable } from '../report/timers.ts';
+import { consoleLines } from '../report/console.ts';
+import { liveLine } from '../log/read.ts';
+import { createCheck } from '../promises/check.ts';
+import type { Promises } from '../promises/define.ts';
+import { loadPromises } from '../promises/load.ts';
+import { asJson } from '../report/data.ts';
+import { histogramLines } from '../report/histogram.ts';
+import { createReport } from '../report/report.ts';
+import { DEFAULT_BAUD, requireDevice, startSerialRun } from '../serial/run.ts';
 import { createPainter } from '../terminal.ts';
 import { createStackMapper, hasProgramPosition } from '../trace/stacks.ts';
 import { bootModule, commandLineOf, memoryFor, requireRuntime, type BootModule } from './boot-module.ts';
-import { addMachineOptions, machineOf, type MachineFlags } from './options.ts';
+import { addMachineOptions, machineOf, whole, type MachineFlags } from './options.ts';
+import { promiseLines } from './check.ts';
+import { showTables } from './report.ts';
 
 interface RunFlags extends MachineFlags {
   level: Level | 'none';
   json?: boolean;
   /** Not set by the command if it is not asked for. */
   then?: string;
+  /** A device: the trace comes from there, and nothing is booted. */
+  serial?: string;
+  baud: number;
+  against?: string;
 }
 
 /** One boot of several. */
@@ -38,11 +48,14 @@ interface Part {
   /** MiB of RAM that were asked for. */
   readonly memory: number | undefined;
   readonly log: string;
+  readonly promises: Promises | undefined;
 }
 
 interface Ended {
   readonly name: string;
   readonly outcome: Outcome;
+  /** It ended well, and kept what was promised. */
+  readonly held: boolean;
   /** For --json. */
   readonly summary: Readonly<Record<string, unknown>>;
 }
@@ -58,6 +71,7 @@ Examples:
   chronovisor run --append "count=100 heap=8M"      words for the kernel's command line
   chronovisor run --level debug --log run.log       every record; the log in a file of your choice
   chronovisor run -- -d int -D qemu.log             options for QEMU itself
+  chronovisor run --serial /dev/ttyUSB0             a machine's own serial line in place of QEMU
 
 Exit codes: 0 held, 1 an assertion or the kernel failed, 2 usage, 3 can't run, 124 time limit, 130 Ctrl-C.`;
 
@@ -69,6 +83,9 @@ export function addRunCommand(program: Command, setStatus: (status: number) => v
     .argument('[qemu...]', "after --: QEMU's own options")
     .addOption(new Option('--level <level>', 'least weighty records shown').choices([...LEVELS, 'none']).default('info'))
     .option('--then <bundle>', 'boot this one afterwards, without --append, --log and options of QEMU; both have to hold')
+    .option('--serial <device>', 'take the trace from a serial line, of a machine that runs the kernel; the bundle only maps stacks')
+    .option('--baud <rate>', 'of the serial line', whole(50, 4_000_000), DEFAULT_BAUD)
+    .option('--against <file>', 'promises about timing that the (first) run has to keep: see chronovisor check')
     .option('--json', 'print one JSON object at the end, and nothing else on standard output')
     .addHelpText('after', EXAMPLES);
   addMachineOptions(command, { icount: 0, timeout: 120 });
@@ -79,6 +96,9 @@ export function addRunCommand(program: Command, setStatus: (status: number) => v
     setStatus(await run(isQemus ? undefined : bundle, isQemus ? [bundle!, ...extra] : extra, flags, isMemoryAsked));
   });
 }
+
+/** What a machine runs of which nothing is known but its serial line. */
+const SERIAL_MODULE: BootModule = { archive: '', sourceMaps: undefined, name: 'serial', append: '', memory: 0, warnings: [] };
 
 /** Ends with Ctrl-C or SIGTERM, politely: the run is stopped and its result is shown. */
 function interruptible(): { signal: AbortSignal; done: () => void } {
@@ -98,8 +118,10 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
   };
   const memory = isMemoryAsked ? flags.memory : undefined;
   const logOf = (module: BootModule): string => join(buildFolder(), 'logs', `${module.name}.log`);
-  const module = await bootModule(given);
-  const first: Part = { module, append: flags.append ?? '', extra, memory, log: flags.log ?? logOf(module) };
+  if (flags.serial !== undefined && flags.then !== undefined) throw new UsageError('--then boots a second one, which --serial can not');
+  const module = flags.serial !== undefined && given === undefined ? SERIAL_MODULE : await bootModule(given);
+  const promises = flags.against === undefined ? undefined : await loadPromises(flags.against);
+  const first: Part = { module, append: flags.append ?? '', extra, memory, log: flags.log ?? logOf(module), promises };
 
   const interrupt = interruptible();
   // What the second one says while the first one runs waits until that has ended.
@@ -112,7 +134,7 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
   async function bootNext(bundle: string): Promise<Ended> {
     const next = await bootModule(bundle);
     sayLater(`\n${paint('bold', next.name)}`);
-    return boot({ module: next, append: '', extra: [], memory, log: logOf(next) }, flags, interrupt.signal, sayLater);
+    return boot({ module: next, append: '', extra: [], memory, log: logOf(next), promises: undefined }, flags, interrupt.signal, sayLater);
   }
   try {
     // Beside the first one: their times are virtual, so neither notices.
@@ -126,19 +148,20 @@ async function run(given: string | undefined, extra: readonly string[], flags: R
     waiting.forEach(say);
     const ended = second ? [begun, await second] : [begun];
     const [summary, then] = ended.map((each) => each.summary);
-    if (flags.json) process.stdout.write(`${JSON.stringify(then ? { ...summary, then } : summary, null, 2)}\n`);
+    if (flags.json) process.stdout.write(`${asJson(then ? { ...summary, then } : summary, 2)}\n`);
     if (ended.length > 1) {
-      const verdicts = ended.map(({ name, outcome }) => `${name} ${isHeld(outcome) ? paint('green', 'held') : paint('red', 'failed')}`);
+      const verdicts = ended.map(({ name, held }) => `${name} ${held ? paint('green', 'held') : paint('red', 'failed')}`);
       say(`\n${verdicts.join(', ')}`);
     }
-    return statusOf((ended.find(({ outcome }) => !isHeld(outcome)) ?? begun).outcome);
+    const failed = ended.find(({ held }) => !held);
+    return failed && isHeld(failed.outcome) ? STATUS.FAILED : statusOf((failed ?? begun).outcome);
   } finally {
     interrupt.done();
   }
 }
 
 async function boot(
-  { module, append, extra, memory, log: logFile }: Part,
+  { module, append, extra, memory, log: logFile, promises }: Part,
   flags: RunFlags,
   signal: AbortSignal,
   say: (text: string) => void,
@@ -147,20 +170,26 @@ async function boot(
   const paint = createPainter(process.stdout);
   const machine = { ...machineOf(flags, extra), memory: memoryFor(module, memory) };
   for (const warning of module.warnings) process.stderr.write(`warning: ${warning}\n`);
-  const runtime = requireRuntime();
   const mapStack = createStackMapper(module.sourceMaps);
+  const { serial } = flags;
   // Before the log of an earlier run is overwritten.
-  findQemu(flags.qemu);
+  const runtime = serial === undefined ? requireRuntime() : '';
+  if (serial === undefined) findQemu(flags.qemu);
+  else requireDevice(serial);
   const log = openLog(logFile);
-  const records: TraceRecord[] = [];
+  const report = createReport();
+  const check = promises && createCheck(promises);
+  let number = 0;
   const partitions = new Map<number, string>();
 
   function showLine(line: string): void {
     writeSync(log, `${line}\n`);
-    const parsed = parseLine(line);
+    const live = liveLine(line, ++number);
+    report.push(live);
+    const { parsed } = live;
     if (parsed.kind === 'record') {
       const { record } = parsed;
-      records.push(record);
+      check?.push(record, number);
       if (record.event === 'partition.created') partitions.set(record.fields.partition, record.fields.name);
       const { level } = record;
       if (flags.level === 'none' || levelRank(level) > levelRank(flags.level)) return;
@@ -179,17 +208,20 @@ async function boot(
 
   let result: RunResult;
   try {
-    const started = await startRun({
-      runtime,
-      archive: module.archive,
-      commandLine: commandLineOf(module, append),
-      machine,
-      seconds: flags.timeout,
-      signal,
-      onLine: showLine,
-      ...(flags.qemu === undefined ? {} : { qemu: flags.qemu }),
-    });
-    if (flags.showCommand) say(shellText(started.command));
+    const common = { seconds: flags.timeout, signal, onLine: showLine };
+    const started =
+      serial === undefined
+        ? await startRun({
+            ...common,
+            runtime,
+            archive: module.archive,
+            commandLine: commandLineOf(module, append),
+            machine,
+            ...(flags.qemu === undefined ? {} : { qemu: flags.qemu }),
+          })
+        : await startSerialRun({ ...common, device: serial, baud: flags.baud });
+    if (serial !== undefined) say(paint('dim', `listening to ${serial} at ${flags.baud} baud`));
+    else if (flags.showCommand) say(shellText(started.command));
     onStarted();
     result = await started.result;
   } finally {
@@ -197,33 +229,30 @@ async function boot(
   }
 
   const { outcome } = result;
-  const reports = timerReports(records);
-  const virtualSeconds = records.length > 0 ? Number(records.at(-1)!.at) / 1e9 : undefined;
+  const seen = report.result();
+  const kept = check?.result();
+  const held = isHeld(outcome) && (kept ?? []).every(({ holds }) => holds);
+  const virtualSeconds = seen.to === undefined ? undefined : Number(seen.to) / 1e9;
   const summary = {
     outcome,
-    held: isHeld(outcome),
+    held,
     virtualSeconds,
     wallSeconds: result.wallMs / 1000,
     log: shown(logFile),
-    records: records.length,
+    records: seen.records,
     diagnostics: result.lines.filter((line) => line.startsWith('! ')).map((line) => mapStack(line.slice(2))),
     command: shellText(result.command),
-    timers: reports.map(({ latencySamples: _, ...report }) => report),
+    timers: seen.timers,
+    promises: kept,
   };
-  const ended = { name: module.name, outcome, summary };
+  const ended = { name: module.name, outcome, held, summary };
   if (flags.json) return ended;
 
-  if (reports.length > 0) {
-    say(`\n${paint('bold', 'Intervals from interrupt to interrupt, and latency from the stub to the handler in TypeScript')}`);
-    timerTable(reports).forEach((line, index) => say(index === 0 ? paint('dim', line) : line));
-    for (const report of reports) {
-      say(`\n${paint('bold', `Latency of ${report.timer}`)} (${report.route})`);
-      latencyHistogram(report).forEach(say);
-    }
+  if (seen.records > 0) showTables(seen, say);
+  for (const series of seen.series.filter(({ quantity }) => quantity === 'interrupt.latency')) {
+    histogramLines(series).forEach((line, index) => say(index === 0 ? `\n${paint('bold', line)}` : line));
   }
-  timeReport(records).forEach(say);
-  partitionReport(records).forEach(say);
-  usesReport(records).forEach(say);
+  if (kept) ['', ...promiseLines(kept, shown(logFile))].forEach(say);
   const verdict = isHeld(outcome) ? paint('green', 'held') : paint('red', 'failed');
   const wall = `${(result.wallMs / 1000).toFixed(1)} s`;
   const took = virtualSeconds === undefined ? wall : `${virtualSeconds.toFixed(3)} s of virtual time in ${wall}`;

@@ -9,9 +9,11 @@ import { parseLine } from '../../kernel/trace/text.ts';
 import { archiveModule, bootModule, commandLineOf, memoryFor, type BootModule } from '../commands/boot-module.ts';
 import { UsageError } from '../errors.ts';
 import { buildFolder, projectRoot, runtimeImage, shown } from '../paths.ts';
+import type { Sample } from '../promises/judge.ts';
 import { DEFAULT_MACHINE, type MachineOptions } from '../qemu/options.ts';
 import { describeOutcome, isHeld, type Outcome } from '../qemu/outcome.ts';
-import { startRun } from '../qemu/run.ts';
+import { startRun, type Run } from '../qemu/run.ts';
+import { parseTarget, startSerialRun } from '../serial/run.ts';
 import { createStackMapper } from '../trace/stacks.ts';
 
 export interface BootOptions extends Partial<MachineOptions> {
@@ -28,14 +30,6 @@ export interface BootOptions extends Partial<MachineOptions> {
   /** Distinguishes the logs of runs; by default made from the other options. */
   readonly name?: string;
   readonly qemu?: string;
-}
-
-/** One instant or span of the log, and the line it stands in. */
-export interface Sample {
-  /** Nanoseconds. */
-  readonly value: bigint;
-  /** Counted from 1. */
-  readonly line: number;
 }
 
 /** Instants in order, or spans: what timing matchers look at. */
@@ -86,14 +80,19 @@ export async function boot(options: BootOptions = {}): Promise<BootedRun> {
   const module =
     archive === undefined ? await moduleOf(resolve(projectRoot(), system ?? bundle ?? 'kernel/main.ts')) : archiveModule(archive);
   if (system !== undefined && module.append === '') throw new UsageError(`${system} is no system file`);
-  const started = await startRun({
-    runtime: runtimeImage(),
-    archive: module.archive,
-    commandLine: commandLineOf(module, append),
-    machine: { ...DEFAULT_MACHINE, ...machine, memory: memoryFor(module, memory) },
-    seconds,
-    ...(qemu === undefined ? {} : { qemu }),
-  });
+  const commandLine = commandLineOf(module, append);
+  const target = process.env['TARGET'];
+  const started =
+    target === undefined
+      ? await startRun({
+          runtime: runtimeImage(),
+          archive: module.archive,
+          commandLine,
+          machine: { ...DEFAULT_MACHINE, ...machine, memory: memoryFor(module, memory) },
+          seconds,
+          ...(qemu === undefined ? {} : { qemu }),
+        })
+      : await startOnTarget(target, system ?? bundle ?? archive ?? 'kernel/main.ts', commandLine, seconds);
   const result = await started.result;
   const log = join(buildFolder(), 'logs', 'tests', `${name ?? logName(options)}.log`);
   mkdirSync(dirname(log), { recursive: true });
@@ -134,10 +133,19 @@ export async function boot(options: BootOptions = {}): Promise<BootedRun> {
       samples: of(event, where).map((record) => ({
         value: value(record.fields as Parameters<typeof value>[0], record.at),
         line: lineOf(record),
+        at: record.at,
       })),
     }),
     lineOf,
   };
+}
+
+/** A machine of its own boots what its owner gives it: it is said what that has to be. */
+async function startOnTarget(target: string, name: string, commandLine: string, seconds: number): Promise<Run> {
+  const line = parseTarget(target);
+  const run = await startSerialRun({ ...line, seconds });
+  process.stderr.write(`${line.device}: waiting for ${name}, booted with "${`${commandLine} serial=debug`.trim()}"\n`);
+  return run;
 }
 
 function logName(options: BootOptions): string {

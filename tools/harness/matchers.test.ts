@@ -5,7 +5,7 @@ import './matchers.ts';
 const series = (...values: number[]): Series => ({
   what: 'tick',
   log: 'build/logs/tests/run.log',
-  samples: values.map((value, index) => ({ value: BigInt(value), line: index + 10 })),
+  samples: values.map((value, index) => ({ value: BigInt(value), line: index + 10, at: BigInt(value) })),
 });
 
 function messageOf(action: () => void): string {
@@ -34,7 +34,9 @@ describe('toHavePeriod', () => {
   });
 
   it('does not hold for nothing', () => {
-    expect(messageOf(() => expect(series()).toHavePeriod(1000n, 10n))).toContain('nothing to judge: 0 samples in build/logs/tests/run.log');
+    expect(messageOf(() => expect(series()).toHavePeriod(1000n, 10n))).toContain(
+      'nothing to judge: 0 samples, in build/logs/tests/run.log',
+    );
     expect(messageOf(() => expect(series(5)).toHavePeriod(1000n, 10n))).toContain('nothing to judge');
   });
 });
@@ -65,7 +67,7 @@ describe('toHaveCount', () => {
   it('says how many there are and where the last one is', () => {
     expect(series(1, 2)).toHaveCount(2);
     expect(messageOf(() => expect(series(1, 2)).toHaveCount(3))).toContain(
-      'expected 3 samples, saw 2; the last is build/logs/tests/run.log:11',
+      'expected 3 samples; saw 2:\n  build/logs/tests/run.log:11: the last one',
     );
   });
 });

@@ -3,44 +3,35 @@
  * samples with their lines in the log, and where the log is. Importing this file registers them.
  */
 import { expect } from 'vitest';
-import { statistics, showNanos } from '../report/statistics.ts';
-import type { BootedRun, Sample, Series } from './boot.ts';
+import type { EventName } from '../../kernel/trace/events.ts';
+import { createCheck, failureLines } from '../promises/check.ts';
+import { inOrder, type Promises } from '../promises/define.ts';
+import { judgeCount, judgeDrift, judgeJitter, judgePeriod, judgeWithin, type Judge } from '../promises/judge.ts';
+import type { BootedRun, Series } from './boot.ts';
 
 interface Result {
   readonly pass: boolean;
   message(): string;
 }
 
-/** A sample and how far it is from what it should be. */
-interface Judged {
-  readonly sample: Sample;
-  /** Nanoseconds, not negative. */
-  readonly off: bigint;
-  readonly text: string;
+function resultOf({ what, log, samples }: Series, judge: Judge): Result {
+  samples.forEach(judge.push);
+  const verdict = judge.verdict();
+  return { pass: verdict.holds, message: () => failureLines({ promise: what, ...verdict }, log).join('\n') };
 }
 
-const WORST = 3;
-
-function judge(series: Series, expectation: string, judged: readonly Judged[], limit: bigint): Result {
-  const bad = judged.filter(({ off }) => off > limit);
-  const worst = [...judged].sort((a, b) => (b.off > a.off ? 1 : b.off < a.off ? -1 : a.sample.line - b.sample.line)).slice(0, WORST);
+function keeps(run: BootedRun, promises: Promises): Result {
+  const check = createCheck(promises);
+  for (const record of run.records) check.push(record, run.lineOf(record));
+  const kept = check.result();
+  const broken = kept.filter(({ holds }) => !holds);
   return {
-    pass: judged.length > 0 && bad.length === 0,
+    pass: broken.length === 0,
     message: () =>
-      judged.length === 0
-        ? `${series.what}: ${expectation}, but there is nothing to judge: ${series.samples.length} samples in ${series.log}`
-        : [
-            `${series.what}: expected ${expectation}; ${bad.length} of ${judged.length} are not. The worst:`,
-            ...worst.map(({ sample, text }) => `  ${series.log}:${sample.line}: ${text}`),
-          ].join('\n'),
+      broken.length === 0
+        ? `expected ${run.log} not to keep: ${kept.map(({ promise }) => promise).join(', ')}`
+        : broken.flatMap((own) => failureLines(own, run.log)).join('\n'),
   };
-}
-
-const absolute = (value: bigint): bigint => (value < 0n ? -value : value);
-const text = (value: bigint): string => showNanos(Number(value));
-
-function intervalsOf(series: Series): Sample[] {
-  return series.samples.slice(1).map(({ value, line }, index) => ({ value: value - series.samples[index]!.value, line }));
 }
 
 const matchers = {
@@ -56,64 +47,25 @@ const matchers = {
   },
 
   /** All intervals between neighbouring instants lie within `tolerance` of `nominal` (ns). */
-  toHavePeriod(series: Series, nominal: bigint, tolerance: bigint): Result {
-    const judged = intervalsOf(series).map((sample) => ({
-      sample,
-      off: absolute(sample.value - nominal),
-      text: `interval ${sample.value} ns, ${text(sample.value - nominal)} from nominal`,
-    }));
-    return judge(series, `every interval to be ${nominal} ns within ${tolerance} ns`, judged, tolerance);
-  },
+  toHavePeriod: (series: Series, nominal: bigint, tolerance: bigint): Result => resultOf(series, judgePeriod(nominal, tolerance)),
 
   /** Longest minus shortest interval is at most `limit` (ns). */
-  toHaveJitterAtMost(series: Series, limit: bigint): Result {
-    const intervals = intervalsOf(series);
-    const whole = statistics(intervals.map(({ value }) => Number(value)));
-    const shortest = BigInt(whole?.min ?? 0);
-    const judged = intervals.map((sample) => ({
-      sample,
-      off: sample.value - shortest,
-      text: `interval ${sample.value} ns, ${sample.value - shortest} ns above the shortest`,
-    }));
-    return judge(series, `intervals to differ by at most ${limit} ns (they differ by ${whole?.jitter ?? 0} ns)`, judged, limit);
-  },
+  toHaveJitterAtMost: (series: Series, limit: bigint): Result => resultOf(series, judgeJitter(limit)),
 
   /** Every span is from `least` to `most` (ns): latencies, distances from a nominal instant. */
-  toStayWithin(series: Series, least: bigint, most: bigint): Result {
-    const judged = series.samples.map((sample) => ({
-      sample,
-      off: sample.value < least ? least - sample.value : sample.value > most ? sample.value - most : 0n,
-      text: `${sample.value} ns`,
-    }));
-    return judge(series, `every value to be within ${least}..${most} ns`, judged, 0n);
-  },
+  toStayWithin: (series: Series, least: bigint, most: bigint): Result => resultOf(series, judgeWithin(least, most)),
 
-  toHaveCount(series: Series, count: number): Result {
-    const seen = series.samples.length;
-    return {
-      pass: seen === count,
-      message: () =>
-        `${series.what}: expected ${count} samples, saw ${seen}; the last is ${series.log}:${series.samples.at(-1)?.line ?? 0}`,
-    };
-  },
+  /** What distances from nominal instants gain or lose over the run is at most `ppm` millionths of it. */
+  toHaveDriftAtMost: (series: Series, ppm: number): Result => resultOf(series, judgeDrift(ppm)),
+
+  toHaveCount: (series: Series, count: number): Result => resultOf(series, judgeCount(count, count)),
 
   /** The events occur in this order, with others between them. */
-  toShowInOrder(run: BootedRun, events: readonly string[]): Result {
-    let at = 0;
-    let line = 0;
-    for (const record of run.records) {
-      if (record.event !== events[at]) continue;
-      line = run.lineOf(record);
-      at++;
-    }
-    return {
-      pass: at === events.length,
-      message: () =>
-        at === events.length
-          ? `${events.join(', ')} were not expected in this order, but occur so in ${run.log}`
-          : `expected ${events.join(', ')} in this order: after ${at > 0 ? `${events[at - 1]} at ${run.log}:${line}` : `the start of ${run.log}`} there is no ${events[at]}`,
-    };
-  },
+  toShowInOrder: (run: BootedRun, events: readonly EventName[]): Result =>
+    keeps(run, { kind: 'promises', promises: { 'the order of events': inOrder(...events) } }),
+
+  /** Each promise of a file (tools/promises/define.ts) is kept. */
+  toKeep: (run: BootedRun, promises: Promises): Result => keeps(run, promises),
 };
 
 expect.extend(matchers);
@@ -124,8 +76,10 @@ interface TimingMatchers<Returned> {
   toHavePeriod(nominal: bigint, tolerance: bigint): Returned;
   toHaveJitterAtMost(limit: bigint): Returned;
   toStayWithin(least: bigint, most: bigint): Returned;
+  toHaveDriftAtMost(ppm: number): Returned;
   toHaveCount(count: number): Returned;
-  toShowInOrder(events: readonly string[]): Returned;
+  toShowInOrder(events: readonly EventName[]): Returned;
+  toKeep(promises: Promises): Returned;
 }
 
 declare module 'vitest' {

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { TraceRecord } from '../../kernel/trace/events.ts';
-import { parseLine } from '../../kernel/trace/text.ts';
-import { clockTable, latenessTable, selectionLines, timeReport } from './clocks.ts';
+import { clockTable, latenessTable, selectionLines } from './clocks.ts';
+import { reportLines, reportOf } from './report.ts';
 
 const LOG = [
   '1 cpu0 info  time.selected what=clock name=tsc reason="first of tsc, pit"',
@@ -10,16 +9,8 @@ const LOG = [
   '4 cpu0 info  timer.lateness timer=lapic count=200 min=41ns max=389ns needless=0',
 ];
 
-function recordsOf(lines: readonly string[]): TraceRecord[] {
-  return lines.map((line) => {
-    const parsed = parseLine(line);
-    if (parsed.kind !== 'record') throw new Error(`not a record: ${line}`);
-    return parsed.record;
-  });
-}
-
 describe('the report on time', () => {
-  const records = recordsOf(LOG);
+  const records = reportOf(LOG).single;
 
   it('tells what was chosen and why', () => {
     expect(selectionLines(records)).toEqual(['clock  tsc: first of tsc, pit']);
@@ -34,7 +25,6 @@ describe('the report on time', () => {
   });
 
   it('is empty for a run without any of it, and has no heading without a table', () => {
-    expect(timeReport([])).toEqual([]);
-    expect(timeReport(records.slice(0, 1))).toEqual(['', 'What time is made of', 'clock  tsc: first of tsc, pit']);
+    expect(reportLines(reportOf(LOG.slice(0, 1))).slice(0, 4)).toEqual(['', 'What time is made of', 'clock  tsc: first of tsc, pit', '']);
   });
 });

@@ -1,17 +1,16 @@
 /** What a run's records say of its clocks and of what its time is made of. */
-import type { TraceRecord } from '../../kernel/trace/events.ts';
-import { fieldsOf } from './records.ts';
+import type { KeptRecords } from './accumulator.ts';
 import { showNanos } from './statistics.ts';
 import { alignColumns } from './table.ts';
 
 /** Each part that was chosen, with the reason. */
-export function selectionLines(records: readonly TraceRecord[]): string[] {
-  return fieldsOf(records, 'time.selected').map(({ what, name, reason }) => `${what.padEnd(5)}  ${name}: ${reason}`);
+export function selectionLines(records: KeptRecords): string[] {
+  return records.of('time.selected').map(({ what, name, reason }) => `${what.padEnd(5)}  ${name}: ${reason}`);
 }
 
 /** Clocks side by side; empty if none were compared. */
-export function clockTable(records: readonly TraceRecord[]): string[] {
-  const compared = fieldsOf(records, 'clock.compared');
+export function clockTable(records: KeptRecords): string[] {
+  const compared = records.of('clock.compared');
   if (compared.length === 0) return [];
   return alignColumns([
     ['clock', 'against', 'over', 'offset', 'drift', 'a reading takes'],
@@ -27,10 +26,10 @@ export function clockTable(records: readonly TraceRecord[]): string[] {
 }
 
 /** The chosen timer; empty if it was not measured. */
-export function latenessTable(records: readonly TraceRecord[]): string[] {
-  const measured = fieldsOf(records, 'timer.lateness');
+export function latenessTable(records: KeptRecords): string[] {
+  const measured = records.of('timer.lateness');
   if (measured.length === 0) return [];
-  const bounds = fieldsOf(records, 'time.timer');
+  const bounds = records.of('time.timer');
   return alignColumns([
     ['timer', 'deadlines', 'least late', 'most late', 'shortest interval', 'longest run'],
     ...measured.map(({ timer, count, min, max }) => {
@@ -39,14 +38,4 @@ export function latenessTable(records: readonly TraceRecord[]): string[] {
       return [timer, String(count), show(min, 10), show(max, 10), show(own?.min, 10), show(own?.max, 4)];
     }),
   ]);
-}
-
-/** All of it, each table under its heading. */
-export function timeReport(records: readonly TraceRecord[]): string[] {
-  const parts: [string, string[]][] = [
-    ['What time is made of', selectionLines(records)],
-    ['Clocks side by side', clockTable(records)],
-    ['Kernel timers, from the deadline to the stub', latenessTable(records)],
-  ];
-  return parts.flatMap(([heading, lines]) => (lines.length > 0 ? ['', heading, ...lines] : []));
 }

@@ -2,23 +2,42 @@ import { describe, expect, it } from 'vitest';
 import { EVENTS, type TraceRecord } from '../../kernel/trace/events.ts';
 import type { EventDefinition } from '../../kernel/trace/event.ts';
 import { formatLine, parseLine } from '../../kernel/trace/text.ts';
-import {
-  consoleLines,
-  costLines,
-  exitLines,
-  healthTable,
-  outputTable,
-  partitionReport,
-  partitionTable,
-  slotReports,
-  slotTable,
-} from './partitions.ts';
+import { liveLine } from '../log/read.ts';
+import { accumulated } from './accumulator.ts';
+import { consoleLines } from './console.ts';
+import * as outputs from './outputs.ts';
+import * as partitions from './partitions.ts';
+import { createReport, reportLines } from './report.ts';
+import * as slots from './slots.ts';
+import { createSystem, type System } from './system.ts';
+
+function systemOf(records: readonly TraceRecord[]): System {
+  const system = createSystem();
+  records.forEach(system.push);
+  return system;
+}
+const slotReports = (records: readonly TraceRecord[]) => accumulated(slots.createSlots(systemOf(records)), records);
+const slotTable = (records: readonly TraceRecord[]) => slots.slotTable(slotReports(records), systemOf(records));
+const partitionsOf = (records: readonly TraceRecord[]) => accumulated(partitions.createPartitions(systemOf(records)), records);
+const partitionTable = (records: readonly TraceRecord[]) => partitions.partitionTable(partitionsOf(records));
+const exitLines = (records: readonly TraceRecord[]) => partitions.exitLines(partitionsOf(records));
+const healthTable = (records: readonly TraceRecord[]) => partitions.healthTable(partitionsOf(records), systemOf(records));
+const costLines = (records: readonly TraceRecord[]) => partitions.costLines(partitionsOf(records));
+const outputTable = (records: readonly TraceRecord[]) =>
+  outputs.outputTable(accumulated(outputs.createOutputs(systemOf(records)), records), systemOf(records));
 
 /** As a log has it: through the grammar and back. */
 function record(event: EventDefinition, at: bigint, ...values: readonly unknown[]): TraceRecord {
   const parsed = parseLine(formatLine(event, at, 0, [...values]));
   if (parsed.kind !== 'record') throw new Error(`not a record: ${event.name}`);
   return parsed.record;
+}
+
+/** As lines of a log. */
+function partitionReport(records: readonly TraceRecord[]): string[] {
+  const report = createReport();
+  records.forEach((own, index) => report.push({ ...liveLine('', index + 1), parsed: { kind: 'record', record: own } }));
+  return reportLines(report.result());
 }
 
 const EPOCH = 1_000_000n;
@@ -53,7 +72,7 @@ const RUN = [
 
 describe('slots', () => {
   it('are reported from the single runs: period, start errors, time run', () => {
-    expect(slotReports(RUN)).toEqual([
+    expect(slotReports(RUN)).toMatchObject([
       {
         plan: 0,
         slot: 0,
@@ -66,16 +85,37 @@ describe('slots', () => {
         ran: { count: 3, min: 3_994_955, max: 3_994_962, mean: 3_994_959, jitter: 7 },
         overruns: undefined,
       },
-      expect.objectContaining({ slot: 1, partition: 1, startErrors: { count: 3, min: 60, max: 90, mean: 70, jitter: 30 } }),
+      {
+        slot: 1,
+        partition: 1,
+        startErrors: { count: 3, min: 60, max: 90, mean: 70, jitter: 30, p99: 90, worst: [{ value: 90, line: 9 }, {}, {}] },
+      },
     ]);
   });
 
   it('have a table with the names of their partitions', () => {
     const [head, a, b, ...rest] = slotTable([...RUN, record(EVENTS.slotWorst, 9n, 1, 1, 3, 90n, 60n, 2)]);
-    expect(head).toMatch(/^partition +slot +every +planned +run +start min +max +jitter +ran +overruns$/);
-    expect(a).toMatch(/^a +0 +10 ms +3 +3 +38 ns +45 ns +7 ns +3\.994959 ms$/);
-    expect(b).toMatch(/^b +1 +10 ms +3 +3 +60 ns +90 ns +30 ns +5\.99493 ms +2$/);
+    expect(head).toMatch(/^partition +slot +every +planned +run +start min +max +jitter +ran +CPU +overruns$/);
+    expect(a).toMatch(/^a +0 +10 ms +3 +3 +38 ns +45 ns +7 ns +3\.994959 ms +40\.0 %$/);
+    expect(b).toMatch(/^b +1 +10 ms +3 +3 +60 ns +90 ns +30 ns +5\.99493 ms +60\.0 % +2$/);
     expect(rest).toEqual([]);
+  });
+
+  it('are the same in a log that is out of order', () => {
+    const shuffled = [
+      ...CREATED,
+      ...RUN.slice(CREATED.length).sort((a, b) => Number((a.at * 7_919n) % 1_009n) - Number((b.at * 7_919n) % 1_009n)),
+    ];
+    expect(shuffled.map(({ at }) => at)).not.toEqual(RUN.map(({ at }) => at));
+    const figures = (records: readonly TraceRecord[]) =>
+      slotReports(records).map(({ partition, planned, runs, period, startErrors }) => [
+        partition,
+        planned,
+        runs,
+        period,
+        startErrors?.jitter,
+      ]);
+    expect(figures(shuffled)).toEqual(figures(RUN));
   });
 
   it('that did not run in a frame show it', () => {
@@ -130,7 +170,7 @@ describe('slots', () => {
     const woken = record(EVENTS.slotWoken, 9n, 0, 0, 0, EPOCH, EPOCH + 10n, EPOCH + 20n);
     const reports = slotReports([...CREATED, woken]);
     expect(reports).toMatchObject([{ runs: 1, woken: 1, startErrors: undefined }]);
-    expect(slotTable([...CREATED, woken])[1]).toMatch(/^a +0 +1 +1 +1 +10 ns$/);
+    expect(slotTable([...CREATED, woken])[1]).toMatch(/^a +0 +1 +1 +1 +10 ns +50\.0 %$/);
   });
 
   it("are the kernel's worst cases where single runs are not in the log", () => {
@@ -173,9 +213,9 @@ describe('partitions', () => {
       record(EVENTS.healthEvent, EPOCH + 3_500n, 0, 'memory-violation', 'log', 'write at\n2000h'),
       record(EVENTS.healthEvent, EPOCH + 4_500n, 1, 'watchdog', 'cold-reset', ''),
     ]);
-    expect(head).toMatch(/^partition +event +action +count +first at +detail$/);
-    expect(first).toMatch(/^a +memory-violation +log +2 +2\.5 us +write at 2000h$/);
-    expect(second).toMatch(/^b +watchdog +cold-reset +1 +4\.5 us$/);
+    expect(head).toMatch(/^partition +event +action +count +first at +line +detail$/);
+    expect(first).toMatch(/^a +memory-violation +log +2 +2\.5 us +4 +write at 2000h$/);
+    expect(second).toMatch(/^b +watchdog +cold-reset +1 +4\.5 us +6$/);
   });
 });
 
@@ -234,14 +274,16 @@ describe('what a partition writes', () => {
 });
 
 describe('the report', () => {
-  it('is nothing for a run without partitions', () => {
-    expect(partitionReport([record(EVENTS.log, 1n, 'x')])).toEqual([]);
+  it('says of a run without anything to report that nothing was lost', () => {
+    expect(partitionReport([record(EVENTS.log, 1n, 'x')])).toEqual(['', 'Losses', '0 records dropped']);
   });
 
   it('has a heading over each table and nothing over none', () => {
     expect(partitionReport(RUN).filter((line) => /^[A-Z]/.test(line))).toEqual([
       'Partitions of demo',
       'Slots: starts from the nominal instant to the first instruction of the guest',
+      'Series, from single records',
+      'Losses',
     ]);
   });
 

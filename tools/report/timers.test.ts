@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { RecordOf, TraceRecord } from '../../kernel/trace/events.ts';
-import { latencyHistogram, timerReports, timerTable } from './timers.ts';
+import { accumulated } from './accumulator.ts';
+import { createTimers, timerTable } from './timers.ts';
+
+const timerReports = (records: readonly TraceRecord[]) => accumulated(createTimers(), records);
 
 type Timer = RecordOf<'timer.start'>['fields']['timer'];
 
@@ -32,15 +35,14 @@ const PIT = [
 
 describe("a timer's report", () => {
   it('is computed from the single interrupts', () => {
-    expect(timerReports(PIT)).toEqual([
+    expect(timerReports(PIT)).toMatchObject([
       {
         timer: 'pit',
         route: 'IO-APIC pin 2',
         nominalPeriod: 1_000,
         intervals: { count: 2, min: 980, mean: 1_020, max: 1_060, jitter: 80 },
         errors: { count: 3, min: -10, mean: 50 / 3, max: 50, jitter: 60 },
-        latencies: { count: 3, min: 20, mean: 85 / 3, max: 40, jitter: 20 },
-        latencySamples: [20, 25, 40],
+        latencies: { count: 3, min: 20, mean: 85 / 3, max: 40, jitter: 20, p50: 25, worst: [{ value: 40, line: 5, at: 3_090n }, {}, {}] },
       },
     ]);
   });
@@ -54,9 +56,9 @@ describe("a timer's report", () => {
       interrupt('hpet', 1, 1_000n, 1_001n, 1_005n),
       interrupt('lapic', 1, 1_400n, 1_402n, 1_403n),
     ]);
-    expect(reports.map(({ timer, intervals, latencySamples }) => [timer, intervals.mean, latencySamples])).toEqual([
-      ['hpet', 501, [1, 4]],
-      ['lapic', 702, [10, 1]],
+    expect(reports.map(({ timer, intervals, latencies }) => [timer, intervals.mean, latencies.min, latencies.max])).toEqual([
+      ['hpet', 501, 1, 4],
+      ['lapic', 702, 1, 10],
     ]);
   });
 
@@ -77,7 +79,7 @@ describe("a timer's report", () => {
       interrupt('pit', 0, day, day + 1n, day + 3n),
       interrupt('pit', 1, day + 1_000n, day + 1_002n, day + 1_009n),
     ]);
-    expect(report).toMatchObject({ intervals: { min: 1_001, max: 1_001 }, errors: { min: 1, max: 2 }, latencySamples: [2, 7] });
+    expect(report).toMatchObject({ intervals: { min: 1_001, max: 1_001 }, errors: { min: 1, max: 2 }, latencies: { min: 2, max: 7 } });
   });
 });
 
@@ -134,18 +136,5 @@ describe('the table', () => {
     const lines = timerTable(timerReports(records));
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(100);
     expect(lines).toHaveLength(4);
-  });
-});
-
-describe('the histogram of latencies', () => {
-  it('has each interrupt in it', () => {
-    const lines = latencyHistogram(timerReports(PIT)[0]!);
-    expect(lines.reduce((sum, line) => sum + Number(/ns +(\d+)/.exec(line)?.[1] ?? 0), 0)).toBe(3);
-    expect(lines.length).toBeLessThanOrEqual(12);
-  });
-
-  it('leaves out what lies between far-apart latencies', () => {
-    const far = timerReports([start('pit', 10n), interrupt('pit', 0, 0n, 0n, 1_222n), interrupt('pit', 1, 0n, 10n, 1_265n)]);
-    expect(latencyHistogram(far[0]!).map((line) => line.trim().split(/ {2,}/)[0])).toEqual(['1220..1224 ns', '...', '1255..1259 ns']);
   });
 });

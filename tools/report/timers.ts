@@ -1,40 +1,79 @@
 /** What the demonstration's records say of each timer. Computed from the single interrupts, not from the kernel's own sums. */
-import type { RecordOf, TraceRecord } from '../../kernel/trace/events.ts';
-import { alignColumns } from './table.ts';
-import { histogram, histogramLines, showNanos, statistics, type Statistics } from './statistics.ts';
+import type { RecordOf } from '../../kernel/trace/events.ts';
+import type { Accumulator } from './accumulator.ts';
+import { createSamples, namedSeries, type NamedSeries, type Samples, type Summary } from './samples.ts';
+import { showNanos } from './statistics.ts';
+import { alignColumns, COLUMNS } from './table.ts';
+
+type TimerName = RecordOf<'timer.start'>['fields']['timer'];
 
 export interface TimerReport {
-  readonly timer: RecordOf<'timer.start'>['fields']['timer'];
+  readonly timer: TimerName;
   readonly route: string;
   /** Nanoseconds. */
   readonly nominalPeriod: number;
   /** From one interrupt's stub to the next one's. */
-  readonly intervals: Statistics;
+  readonly intervals: Summary;
   /** Of each interrupt's stub from its nominal instant. */
-  readonly errors: Statistics;
+  readonly errors: Summary;
   /** From the stub's first instructions to the handler's first statement in TypeScript. */
-  readonly latencies: Statistics;
-  readonly latencySamples: readonly number[];
+  readonly latencies: Summary;
 }
 
-export function timerReports(records: readonly TraceRecord[]): TimerReport[] {
-  const starts = records.filter((record) => record.event === 'timer.start');
-  return starts.flatMap(({ fields }) => {
-    const own = records.filter(
-      (record) => record.event === 'timer.interrupt' && record.fields.timer === fields.timer,
-    ) as RecordOf<'timer.interrupt'>[];
-    const intervals = statistics(own.slice(1).map((record, index) => Number(record.fields.taken - own[index]!.fields.taken)));
-    const errors = statistics(own.map((record) => Number(record.fields.taken - record.fields.nominal)));
-    const latencySamples = own.map((record) => Number(record.at - record.fields.taken));
-    const latencies = statistics(latencySamples);
-    if (!intervals || !errors || !latencies) return [];
-    return [
-      { timer: fields.timer, route: fields.route, nominalPeriod: Number(fields.period), intervals, errors, latencies, latencySamples },
-    ];
-  });
+interface Timer {
+  /** Undefined until its start is read. */
+  start: RecordOf<'timer.start'>['fields'] | undefined;
+  last: bigint | undefined;
+  readonly intervals: Samples;
+  readonly errors: Samples;
+  readonly latencies: Samples;
 }
 
-const TABLE_COLUMNS = 100;
+export interface Timers extends Accumulator<TimerReport[]> {
+  series(): NamedSeries[];
+}
+
+export function createTimers(): Timers {
+  const timers = new Map<TimerName, Timer>();
+
+  function timerOf(name: TimerName): Timer {
+    let own = timers.get(name);
+    if (!own) {
+      own = { start: undefined, last: undefined, intervals: createSamples(), errors: createSamples(), latencies: createSamples() };
+      timers.set(name, own);
+    }
+    return own;
+  }
+
+  function takeInterrupt({ at, fields }: RecordOf<'timer.interrupt'>, line: number): void {
+    const { timer, nominal, taken } = fields;
+    const own = timerOf(timer);
+    if (own.last !== undefined) own.intervals.push(Number(taken - own.last), line, at);
+    own.last = taken;
+    own.errors.push(Number(taken - nominal), line, at);
+    own.latencies.push(Number(at - taken), line, at);
+  }
+
+  return {
+    push: (record, line) => {
+      if (record.event === 'timer.interrupt') takeInterrupt(record, line);
+      else if (record.event === 'timer.start') timerOf(record.fields.timer).start ??= record.fields;
+    },
+    result: () =>
+      [...timers].flatMap(([timer, { start, intervals, errors, latencies }]) => {
+        const [interval, error, latency] = [intervals.summary(), errors.summary(), latencies.summary()];
+        if (!start || !interval || !error || !latency) return [];
+        return [{ timer, route: start.route, nominalPeriod: Number(start.period), intervals: interval, errors: error, latencies: latency }];
+      }),
+    series: () =>
+      [...timers].flatMap(([timer, { intervals, errors, latencies }]) => [
+        ...namedSeries('timer.lateness', timer, errors),
+        ...namedSeries('timer.interval', timer, intervals),
+        ...namedSeries('interrupt.latency', timer, latencies),
+      ]),
+  };
+}
+
 /** Significant digits and the space between columns: what is tried until the table is narrow enough. */
 const LAYOUTS = [
   { digits: 10, gap: '  ' },
@@ -49,7 +88,7 @@ type Layout = (typeof LAYOUTS)[number];
 export function timerTable(reports: readonly TimerReport[]): string[] {
   if (reports.length === 0) return [];
   const tables = LAYOUTS.map((layout) => tableWith(layout, reports));
-  return tables.find(([head]) => head!.length <= TABLE_COLUMNS) ?? tables.at(-1)!;
+  return tables.find(([head]) => head!.length <= COLUMNS) ?? tables.at(-1)!;
 }
 
 function tableWith({ digits, gap }: Layout, reports: readonly TimerReport[]): string[] {
@@ -70,10 +109,4 @@ function tableWith({ digits, gap }: Layout, reports: readonly TimerReport[]): st
     ]),
   ];
   return alignColumns(rows, gap);
-}
-
-const BINS = 12;
-
-export function latencyHistogram(report: TimerReport): string[] {
-  return histogramLines(histogram(report.latencySamples, BINS));
 }

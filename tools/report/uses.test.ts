@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { TraceRecord } from '../../kernel/trace/events.ts';
-import { parseLine } from '../../kernel/trace/text.ts';
 import { absoluteLines, intervalTable, outputTable, skippedLines, usesReport } from './uses.ts';
+import { reportOf } from './report.ts';
 
 const LOG = [
   '1 cpu0 info  interval.recorded source=rtc count=100 min=976562ns max=976563ns mean=976562ns',
@@ -11,16 +10,8 @@ const LOG = [
   '5 cpu0 warn  use.skipped use=output source=speaker reason="port 0x61 does not hold its bit"',
 ];
 
-function recordsOf(lines: readonly string[]): TraceRecord[] {
-  return lines.map((line) => {
-    const parsed = parseLine(line);
-    if (parsed.kind !== 'record') throw new Error(`not a record: ${line}`);
-    return parsed.record;
-  });
-}
-
 describe('the report on the uses of time', () => {
-  const records = recordsOf(LOG);
+  const records = reportOf(LOG).single;
 
   it('has a row per source of events', () => {
     const [head, ...rows] = intervalTable(records);
@@ -42,9 +33,7 @@ describe('the report on the uses of time', () => {
   });
 
   it('is empty for a run without any of it, and has no part that is empty', () => {
-    expect(usesReport([])).toEqual([]);
-    const [, heading, ...lines] = usesReport(records.slice(3));
-    expect(heading).toBe('Uses of time');
-    expect(lines).toEqual([...absoluteLines(records), '', ...skippedLines(records)]);
+    expect(usesReport(reportOf([]).single)).toEqual([]);
+    expect(usesReport(reportOf(LOG.slice(3)).single)).toEqual([...absoluteLines(records), '', ...skippedLines(records)]);
   });
 });

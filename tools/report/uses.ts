@@ -1,14 +1,13 @@
 /** What a run's records say of what time was used for: intervals of external events, output signals, absolute time. */
-import type { TraceRecord } from '../../kernel/trace/events.ts';
-import { fieldsOf } from './records.ts';
+import type { KeptRecords } from './accumulator.ts';
 import { showNanos } from './statistics.ts';
 import { alignColumns } from './table.ts';
 
 const show = (value: bigint): string => showNanos(Number(value));
 
 /** A row per source of events; empty if none was recorded. */
-export function intervalTable(records: readonly TraceRecord[]): string[] {
-  const recorded = fieldsOf(records, 'interval.recorded');
+export function intervalTable(records: KeptRecords): string[] {
+  const recorded = records.of('interval.recorded');
   if (recorded.length === 0) return [];
   return alignColumns([
     ['events', 'intervals', 'min', 'mean', 'max', 'jitter'],
@@ -17,8 +16,8 @@ export function intervalTable(records: readonly TraceRecord[]): string[] {
 }
 
 /** A row per output signal; empty if there was none. */
-export function outputTable(records: readonly TraceRecord[]): string[] {
-  const signals = fieldsOf(records, 'output.signal');
+export function outputTable(records: KeptRecords): string[] {
+  const signals = records.of('output.signal');
   if (signals.length === 0) return [];
   return alignColumns([
     ['output', 'edges', 'period', 'least late', 'most late'],
@@ -33,22 +32,21 @@ export function outputTable(records: readonly TraceRecord[]): string[] {
 }
 
 /** Absolute time, with the instant of the kernel's at which it was. */
-export function absoluteLines(records: readonly TraceRecord[]): string[] {
-  return fieldsOf(records, 'time.absolute').map(
-    ({ source, time, instant, uncertainty }) => `${time} by ${source}, to ${show(uncertainty)}, ${show(instant)} after boot`,
-  );
+export function absoluteLines(records: KeptRecords): string[] {
+  return records
+    .of('time.absolute')
+    .map(({ source, time, instant, uncertainty }) => `${time} by ${source}, to ${show(uncertainty)}, ${show(instant)} after boot`);
 }
 
 const NAMES = { interval: 'intervals', output: 'signal', absolute: 'absolute time' } as const;
 
 /** What the machine had nothing for. */
-export function skippedLines(records: readonly TraceRecord[]): string[] {
-  return fieldsOf(records, 'use.skipped').map(({ use, source, reason }) => `no ${NAMES[use]} of ${source}: ${reason}`);
+export function skippedLines(records: KeptRecords): string[] {
+  return records.of('use.skipped').map(({ use, source, reason }) => `no ${NAMES[use]} of ${source}: ${reason}`);
 }
 
-/** All of it under one heading; nothing if there was nothing. */
-export function usesReport(records: readonly TraceRecord[]): string[] {
+/** All of it, with an empty line between its parts; nothing if there was nothing. */
+export function usesReport(records: KeptRecords): string[] {
   const parts = [intervalTable(records), outputTable(records), absoluteLines(records), skippedLines(records)];
-  const lines = parts.filter((part) => part.length > 0).flatMap((part) => [...part, '']);
-  return lines.length === 0 ? [] : ['', 'Uses of time', ...lines.slice(0, -1)];
+  return parts.filter((part) => part.length > 0).flatMap((part, index) => (index === 0 ? part : ['', ...part]));
 }

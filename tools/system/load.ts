@@ -19,9 +19,18 @@ const EVALUATED = 'system-file.js';
 /**
  * @param file a TypeScript file that is there
  * @returns undefined if it has no default export, or a `main` besides: it is a bundle's entry
- * @throws BuildError if it does not compile or can not be evaluated
+ * @throws BuildError if it does not compile, can not be evaluated or is no system
  */
 export async function loadSystem(file: string): Promise<LoadedSystem | undefined> {
+  const loaded = await loadDefinition(file);
+  return loaded && { file, system: systemOf(loaded.value, file) };
+}
+
+/**
+ * @returns what the file's default export is; undefined without one, or with a `main` besides
+ * @throws BuildError if it does not compile or can not be evaluated
+ */
+export async function loadDefinition(file: string): Promise<{ readonly value: unknown } | undefined> {
   const common = {
     entryPoints: [resolve(file)],
     bundle: true,
@@ -42,7 +51,7 @@ export async function loadSystem(file: string): Promise<LoadedSystem | undefined
     if (twice.length > 0) throw new BuildError(twice.map((message) => `${messageLine(message)}: give one of them another name`).join('\n'));
     const code = outputFiles.find(({ path }) => path.endsWith('.js'))!.text;
     const map = outputFiles.find(({ path }) => path.endsWith('.map'))!.text;
-    return { file, system: systemOf(evaluate(code, map, resolve(file)), file) };
+    return { value: evaluate(code, map, resolve(file)) };
   } catch (error) {
     throw asBuildError(error);
   }

@@ -1,0 +1,2 @@
+/** What a file of promises imports. */
+export * from '../tools/promises/define.ts';
