@@ -11,7 +11,7 @@
 import type { Instant } from '../time/units.ts';
 import { CONTROL, PIT, PIT_HZ, READ_BACK } from '../regs/i8254.ts';
 import { PORT_B, PORT_B_WRITABLE, REFRESH_COUNT } from '../regs/system-control-port-b.ts';
-import { createByteBus } from './byte-bus.ts';
+import { bytePorts } from './byte-ports.ts';
 import { createCrystal } from './crystal.ts';
 import {
   type CreatePlatformTimer,
@@ -140,14 +140,13 @@ export function createPit({ clock, createTimer, line, onMisuse }: PitOptions): P
   function readByte(offset: number): number {
     if (offset < PIT.CONTROL) return counters[offset]!.read();
     // "Read Operations": there is none of the control word register; the bus floats.
-    onMisuse(offset === PIT.CONTROL ? 'PIT: read of the control word register' : 'PIT: read beyond its ports', offset, 1);
+    onMisuse('PIT: read of the control word register', offset, 1);
     return 0xff;
   }
   function writeByte(offset: number, value: number): void {
     if (offset === PIT.CONTROL) control(value);
     else if (offset === PIT.COUNTER_0) writeCounter0(value);
-    else if (offset < PIT.CONTROL) counters[offset]!.write(value);
-    else onMisuse('PIT: write beyond its ports', offset, 1);
+    else counters[offset]!.write(value);
   }
 
   function readPortB(): number {
@@ -158,16 +157,16 @@ export function createPit({ clock, createTimer, line, onMisuse }: PitOptions): P
   const portBMisuse: OnMisuse = (what, offset, width) => onMisuse(what, offset + PORT_B_PORT - PIT_PORTS, width);
 
   return {
-    ports: createByteBus('PIT', onMisuse, readByte, writeByte),
-    portB: createByteBus(
+    ports: bytePorts('PIT', PIT.COUNT, readByte, writeByte, onMisuse),
+    portB: bytePorts(
       'System Control Port B',
-      portBMisuse,
-      (offset) => (offset === 0 ? readPortB() : 0xff),
-      (offset, value) => {
-        if (offset !== 0) return;
+      1,
+      readPortB,
+      (_offset, value) => {
         portB = value & PORT_B_WRITABLE;
         counter2.setGate((value & PORT_B.TIMER_2_GATE) !== 0);
       },
+      portBMisuse,
     ),
     setGate: (n, isHigh) => {
       if (n === PIT.COUNTER_0) setGate0(isHigh);

@@ -20,7 +20,7 @@ import { dayOfWeek, daysFromCivil, type Civil } from '../time/calendar.ts';
 import { instant, NANOS_PER_SECOND, type Instant } from '../time/units.ts';
 import { getField } from '../regs/bits.ts';
 import { A, B, C, CMOS, D, DV, FIRST_UPDATE_NS, INDEX, REGISTER, RS_FASTEST, RTC, T_BUC_NS, T_UC_NS } from '../regs/mc146818.ts';
-import { createByteBus } from './byte-bus.ts';
+import { bytePorts } from './byte-ports.ts';
 import {
   NEVER_DUE,
   REQUEST,
@@ -332,21 +332,22 @@ export function createRtc({ clock, createTimer, line, onMisuse, start, memoryByt
     plan();
   }
 
-  const bus = createByteBus(
+  const bus = bytePorts(
     'RTC',
-    onMisuse,
+    RTC.COUNT,
     (offset) => {
       if (offset === RTC.DATA) return readRegister(index);
-      onMisuse(offset === RTC.INDEX ? 'RTC: read of the index, which is write only' : 'RTC: read beyond its ports', offset, 1);
+      onMisuse('RTC: read of the index, which is write only', offset, 1);
       return 0xff;
     },
     (offset, value) => {
       if (offset === RTC.DATA) writeRegister(index, value);
-      else if (offset === RTC.INDEX) {
+      else {
         index = value & INDEX.REGISTER.mask;
         isNmiMasked = (value & INDEX.NMI_MASK) !== 0;
-      } else onMisuse('RTC: write beyond its ports', offset, 1);
+      }
     },
+    onMisuse,
   );
 
   return {
