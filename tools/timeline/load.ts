@@ -1,5 +1,5 @@
 /** The records of a stored log, for timelines and exports. */
-import { readLog, readingRemarks, requireRecords } from '../log/read.ts';
+import { readLog, readingRemarks, requireLog } from '../log/read.ts';
 import { CannotRunError, UsageError } from '../errors.ts';
 import type { LoggedRecord } from './model.ts';
 
@@ -24,9 +24,9 @@ export async function loadRecords(file: string, boot?: number): Promise<LoadedLo
     }
     if (line.boot === kept) logged.push({ record: line.parsed.record, line: line.number, text: line.text });
   });
-  requireRecords(file, counts);
+  requireLog(file, counts);
   if (boot !== undefined && boot >= counts.boots) throw new UsageError(`--boot ${boot}: ${file} has boots 0 to ${counts.boots - 1}`);
-  if (logged.length === 0) throw new CannotRunError(`${file}: boot ${kept} has no record`);
+  if (logged.length === 0) throw new CannotRunError(`${file}: there is no record to show`);
   const several =
     counts.boots > 1 ? [`the log has ${counts.boots} boots; this is number ${kept}, counted from 0 (--boot takes another)`] : [];
   return { logged, remarks: [...readingRemarks(counts), ...several] };
