@@ -23,6 +23,13 @@ module.exports = {
       to: { path: '^kernel/(machine|main)[.]ts$|^kernel/(demonstration|console)/' },
     },
     {
+      name: 'a-virtual-device-never-sees-a-real-one',
+      comment: 'Virtual devices and their conformance cases know registers, time and each other.',
+      severity: 'error',
+      from: { path: '^kernel/vdev/', pathNot: '[.]test[.]ts$' },
+      to: { path: '^kernel/', pathNot: '^kernel/(vdev|regs|time|testing/random[.]ts)' },
+    },
+    {
       name: 'tools-see-only-what-crosses-the-wire',
       comment:
         'The trace event and the description of a system are what crosses between kernel and tools; exit codes, version and ports are names, not types.',

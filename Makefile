@@ -51,11 +51,20 @@ format: setup ## format all sources
 clean: ## remove everything that was built (downloads stay in .cache and node_modules)
 	@rm -rf $(BUILD)
 
-products: $(BUILD)/runtime.elf $(BUILD)/precompile $(BUILD)/tools/chronovisor.mjs $(BUILD)/tools/bench.mjs
+DSDTS := $(BUILD)/dsdt.aml $(BUILD)/dsdt-without-hpet.aml
+products: $(BUILD)/runtime.elf $(BUILD)/precompile $(DSDTS) $(BUILD)/tools/chronovisor.mjs $(BUILD)/tools/bench.mjs
 	@:
 
 $(BUILD)/tools/%.mjs: tools/%.ts $(shell find tools kernel -name '*.ts' ! -name '*.test.ts' 2>/dev/null) package-lock.json
 	@echo "  TOOL    $@"
 	@$(BIN)/esbuild $< --bundle --platform=node --format=esm --target=node20 --packages=external --sourcemap --log-level=warning --outfile=$@
+
+# The same source, with the HPET in it and without. What iasl says is of interest if it fails only.
+$(BUILD)/dsdt.aml: ASL_OPTIONS := -D WITH_HPET
+$(DSDTS): kernel/vdev/dsdt.asl Makefile
+	@echo "  ASL     $@"
+	@mkdir -p $(@D)
+	@iasl -we $(ASL_OPTIONS) -p $(basename $@)-part $< > $@.log 2>&1 || { cat $@.log; rm $@.log; exit 1; }
+	@mv $(basename $@)-part.aml $@ && rm $@.log
 
 include boot/runtime.mk

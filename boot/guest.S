@@ -11,9 +11,9 @@
  * void guest_run(struct guest *guest): enters at GUEST_NOT_BEFORE (or at once, if that has passed) and returns after the #VMEXIT.
  *
  * Interrupts are open while it waits: one that comes then is stamped by its stub and stays for TypeScript, and the entry is not
- * moved by more than the stub's instructions. If no timer is armed at the entry, that one may have been what was to end the guest's run, so
- * the guest is not entered, and it looks like an INTR. What comes after the CLGI ends the guest's run with INTR at once. No
- * STI right before VMRUN: QEMU leaks its shadow into the guest.
+ * moved by more than the stub's instructions. If a timer is armed at the entry, it is so with another value then. If none is, that one may have
+ * been what was to end the guest's run, so the guest is not entered, and it looks like an INTR. What comes after the CLGI ends the guest's run
+ * with INTR at once. No STI right before VMRUN: QEMU leaks its shadow into the guest.
  */
     .global guest_run
 guest_run:
@@ -73,6 +73,8 @@ guest_run:
     movq GUEST_END_ADDRESS(%rdi), %rax
     movl $0, (%rax)
     movl GUEST_TIMER_VALUE(%rdi), %eax
+    cmpl $0, %gs:CPU_TAKEN_COUNT
+    cmovnel GUEST_TIMER_VALUE_IF_TAKEN(%rdi), %eax
     movl %eax, (%rcx)
     movq $0, GUEST_TIMER_ADDRESS(%rdi)
 2:  movq GUEST_VMCB(%rdi), %rax

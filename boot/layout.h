@@ -36,6 +36,7 @@
 #define GUEST_TAKEN 0xE0
 #define GUEST_KEEP 0xE8
 #define GUEST_END_ADDRESS 0xF0
+#define GUEST_TIMER_VALUE_IF_TAKEN 0xF8
 #define GUEST_FX 0x200
 #define GUEST_HOST_FX 0x400
 /* AMD64 Architecture Programmer's Manual vol. 2, "Layout of VMCB", "SVM Intercept Codes": what the world switch itself touches. */

@@ -138,7 +138,8 @@ struct guest {
     uint64_t taken;                   /* interrupts taken since the entry was asked for; the first one's vector from bit 8 */
     uint64_t keep;                    /* not 0: those taken before are still to be handled, new ones come behind them */
     uint64_t end_address;             /* 0 is stored there before that */
-    uint8_t unused[0x200 - 0xF8];
+    uint64_t timer_value_if_taken;    /* in place of timer_value, if interrupts wait to be handled */
+    uint8_t unused[0x200 - 0x100];
     uint8_t fx[512], host_fx[512];
 };
 #define GUESTS_MAX 64

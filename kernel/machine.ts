@@ -33,7 +33,7 @@ import { frequency, hertz, ticksToNanos, type Frequency } from './time/frequency
 import { testHalt } from './time/halt-test.ts';
 import { measureReload } from './time/reload.ts';
 import { instant, nanos, ticks, type Instant } from './time/units.ts';
-import { EVENTS } from './trace/events.ts';
+import { MACHINE_EVENTS as EVENTS } from './trace/machine-events.ts';
 import { createTrace, type LineSink, type Trace } from './trace/trace.ts';
 import { encodeUtf8 } from './trace/utf8.ts';
 import { DEBUG_CONSOLE_PORT } from './trace/wire.ts';

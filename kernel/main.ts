@@ -4,7 +4,7 @@ import { EXIT } from './hw/exit.ts';
 import type { Shims } from './hw/shims.ts';
 import { findMachine, openTrace } from './machine.ts';
 import { SYSTEM_FILE } from './partition/system.ts';
-import { EVENTS } from './trace/events.ts';
+import { MACHINE_EVENTS as EVENTS } from './trace/machine-events.ts';
 import { VERSION } from './version.ts';
 
 /** Programs of their own, so that a boot which does not need them does not load them (tools/build/bundle.ts, PROGRAMS). */

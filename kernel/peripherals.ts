@@ -12,7 +12,7 @@ import type { InterruptLine } from './interrupts/router.ts';
 import type { Machine } from './machine.ts';
 import { RTC } from './regs/mc146818.ts';
 import { UART } from './regs/pc16550d.ts';
-import { EVENTS } from './trace/events.ts';
+import { MACHINE_EVENTS as EVENTS } from './trace/machine-events.ts';
 
 /** A device and its interrupt. */
 export interface Connected<Device> {

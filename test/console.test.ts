@@ -174,8 +174,9 @@ it('takes a script from a pipe', () => {
 
 describe('the console of a system', () => {
   /** Two that count their slots and give the rest away, in frames of 2 ms. */
-  function session(...lines: readonly string[]): string {
-    const { status, stdout, stderr } = spawnSync('node', [program, 'console', 'test/systems/counters.ts', '--timeout', '60'], {
+  const session = (...lines: readonly string[]): string => sessionOf('counters', ...lines);
+  function sessionOf(system: string, ...lines: readonly string[]): string {
+    const { status, stdout, stderr } = spawnSync('node', [program, 'console', `test/systems/${system}.ts`, '--timeout', '60'], {
       cwd: projectRoot(),
       input: lines.map((line) => `${line}\n`).join(''),
       encoding: 'utf8',
@@ -203,6 +204,31 @@ describe('the console of a system', () => {
     // The prompt has taken time of its own, which is not the system's: it stands shortly before the end of a frame.
     expect(hw).toBeGreaterThan(21_900_000);
     expect(hw).toBeLessThanOrEqual(22_000_000);
+  });
+
+  it('stands between frames of any length, and no slot is late or lost where plans change at the prompt', () => {
+    const [short, , , long, now, , , back] = answers(
+      sessionOf(
+        'two-plans',
+        'run(ms(4))',
+        'partitions()',
+        "plan('long')",
+        'run(ms(7))',
+        'partitions()',
+        'now()',
+        "plan('short')",
+        'run(ms(6))',
+        'partitions()',
+      ),
+    ).slice(1);
+    for (const [table, slots] of [
+      [short, 2],
+      [long, 4],
+      [back, 7],
+    ] as const)
+      for (const name of ['first', 'second']) expect(table).toMatch(new RegExp(`^${name} +idle +${slots} +0 +0 +`, 'm'));
+    // Frames began at 4 and 9 ms; the second one is over shortly before its end.
+    expect(Number(/(\d[\d_]*)n/.exec(now!)![1]!.replaceAll('_', ''))).toBeGreaterThan(13_900_000);
   });
 
   it('shows what partitions write, each line with its name', () => {

@@ -16,6 +16,8 @@ export function projectRoot(): string {
 export const buildFolder = (): string => join(projectRoot(), 'build');
 export const runtimeImage = (): string => join(buildFolder(), 'runtime.elf');
 export const precompiler = (): string => join(buildFolder(), 'precompile');
+/** What the virtual platform's guests find by ACPI, by its name in boot modules (DSDT_FILES). */
+export const dsdtImage = (name: string): string => join(buildFolder(), name);
 export const defaultEntry = (): string => join(projectRoot(), 'kernel', 'main.ts');
 
 /** As a person in this folder would write it. */

@@ -166,6 +166,7 @@ make make
 g++ g++
 python3 python3
 xz xz-utils
+iasl acpica-tools
 END
   # A browser is large: who only runs the kernel needs none.
   if $for_tests; then

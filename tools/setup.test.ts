@@ -21,7 +21,7 @@ const REAL_COMMANDS = (
 ).split(' ');
 
 /** Tools that setup.sh only looks for. */
-const TOOLS = ['qemu-system-x86_64', 'gcc', 'musl-gcc', 'make', 'g++', 'python3'];
+const TOOLS = ['qemu-system-x86_64', 'gcc', 'musl-gcc', 'make', 'g++', 'python3', 'iasl'];
 
 const QUICKJS_SHA256 = 'ec81da5b3249ed648dbc7df4a1654988910e66a118d9b71cb63534216efcfbbe';
 
@@ -212,15 +212,17 @@ describe('a checkout that can not be written to', { timeout: TEST_LIMIT_MS }, ()
 describe('Debian packages', { timeout: TEST_LIMIT_MS }, () => {
   it('are not installed for a user who is not root, who is told the command', async () => {
     const machine = newMachine();
-    machine.without('qemu-system-x86_64', 'musl-gcc');
+    machine.without('qemu-system-x86_64', 'musl-gcc', 'iasl');
     machine.fake('id', 'echo 1000');
 
     const { status, stdout, stderr } = await machine.run();
 
     expect(status).toBe(3);
     expect(stdout).toBe('');
-    expect(stderr).toContain('missing: qemu-system-x86_64 musl-gcc;');
-    expect(stderr.split('\n')).toContain('setup: next: sudo apt-get install -y --no-install-recommends qemu-system-x86 musl-tools');
+    expect(stderr).toContain('missing: qemu-system-x86_64 musl-gcc iasl;');
+    expect(stderr.split('\n')).toContain(
+      'setup: next: sudo apt-get install -y --no-install-recommends qemu-system-x86 musl-tools acpica-tools',
+    );
     expect(stderr).not.toContain('was called');
   });
 

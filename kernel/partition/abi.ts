@@ -108,6 +108,8 @@ export const LINE = {
   PORT: 3,
   /** A health event, propagated. */
   HEALTH: 4,
+  /** What the partition's virtual interrupt controllers ask for, whose vector it is; always enabled, and not to be masked here. */
+  CONTROLLER: 5,
   /** This and above: between partitions. */
   FIRST_FREE: 8,
   COUNT: 32,

@@ -17,14 +17,15 @@ export interface SystemControl {
   now(): bigint;
   /** Why it has ended; undefined as long as it can go on. */
   ended(): string | undefined;
-  /** Asks it to stand still at the next end of a slot. */
+  /** Asks it to stand still when the major frame has ended. */
   interrupt(): void;
   /** What its partitions have written since this was last asked; the oldest is forgotten first. */
   takeOutput(): { readonly lines: readonly ConsoleOutput[]; readonly forgotten: number };
 }
 
 /**
- * Called while the system stands still: before its first slot, whenever the instant has come that it returned last, and when the system has ended.
+ * Called while the system stands still: before its first slot, at the end of the major frame in which the instant has come that it returned last,
+ * and when the system has ended.
  * @returns the instant until which the system is to run; undefined if it is not to go on
  */
 export type Supervisor = (control: SystemControl) => bigint | undefined;

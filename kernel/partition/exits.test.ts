@@ -35,6 +35,7 @@ function create(options: FakePartitionOptions & { rules?: Partial<Record<HealthE
     },
   });
   const handlers = createExitHandlers({
+    partitions: [partition],
     trace: fake.trace,
     health,
     ports: {
@@ -48,6 +49,7 @@ function create(options: FakePartitionOptions & { rules?: Partial<Record<HealthE
     onWindow: () => 78,
     halt: (which) => (which.state = HALTED),
     onTscWritten: () => calls.push('tsc'),
+    onDevices: () => 79,
   });
   return {
     partition,

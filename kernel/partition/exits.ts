@@ -17,6 +17,7 @@ import {
 import { EVENTS } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
 import { AREA } from '../vm/guest-area.ts';
+import type { Platform } from '../vdev/platform.ts';
 import { countPrefixes, isCode64, LENGTH_MAX } from '../vm/instruction-length.ts';
 import { PARTITION_STATE } from './abi.ts';
 import type { HealthMonitor } from './health-monitor.ts';
@@ -34,6 +35,7 @@ export interface PortAccess {
 }
 
 export interface ExitParts {
+  readonly partitions: readonly Partition[];
   readonly trace: Trace;
   readonly health: HealthMonitor;
   readonly ports: PortAccess;
@@ -43,6 +45,8 @@ export interface ExitParts {
   readonly halt: (partition: Partition, reason: string) => void;
   /** The guest's TSC was written. */
   readonly onTscWritten: (partition: Partition) => void;
+  /** A partition's virtual devices may be in another state than before. @returns AFTER.x */
+  readonly onDevices: (partition: Partition, platform: Platform) => number;
 }
 
 const VECTOR_UD = 6;
@@ -52,6 +56,8 @@ const VECTOR_BP = 3;
 const VECTOR_OF = 4;
 const OPCODE_INT3 = 0xcc;
 const OPCODE_INTO = 0xce;
+/** Behind 0Fh: RDTSCP is 0Fh 01h F9h, RDTSC 0Fh 31h. */
+const OPCODE_GROUP_7 = 0x01;
 
 const RIP = VMCB.RIP >> 3;
 const SHADOW = VMCB.INTERRUPT_SHADOW >> 2;
@@ -60,6 +66,9 @@ const IF = Number(RFLAGS.IF);
 const DF = Number(RFLAGS.DF);
 /** Prefix. */
 const ADDRESS_SIZE = 0x67;
+const EXITINFO_2_LOW = VMCB.EXITINFO2 >> 2;
+const PAGE = 4096;
+const VECTOR_DB = 1;
 
 /** The guest goes on behind an instruction of this length, which was done for it. */
 function advance({ vcpu }: Partition, length: number): void {
@@ -86,6 +95,7 @@ const NAMES: Readonly<Record<number, string>> = {
   [exitIndex(EXIT_CODE.SWINT)]: 'int-n',
   [exitIndex(EXIT_CODE.CR_WRITE) + 4]: 'cr4-write',
   [exitIndex(EXIT_CODE.CR_WRITE) + 8]: 'cr8-write',
+  [exitIndex(EXIT_CODE.RDTSC)]: 'rdtsc',
 };
 export const exitName = (index: number): string =>
   NAMES[index] ??
@@ -217,18 +227,23 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
   on(EXIT_CODE.MSR, (partition) => {
     const { area, vmcb32 } = partition.vcpu;
     const index = low32(area[AREA.RCX]!);
+    const { platform } = partition;
+    platform?.setTsc(area[AREA.LEFT]!);
+    let after: number = AFTER.RESUME;
     if (vmcb32[VMCB.EXITINFO1 >> 2] === MSR_INFO_WRITE) {
       const value = (BigInt.asUintN(32, area[AREA.RDX]!) << 32n) | BigInt.asUintN(32, area[AREA.RAX]!);
-      if (!partition.msrs.write(index, value)) return fault(partition, VECTOR_GP, 0);
-      if (index === 0x10) parts.onTscWritten(partition);
+      const taken = platform?.writeMsr(index, value);
+      if (!(taken ?? partition.msrs.write(index, value))) return fault(partition, VECTOR_GP, 0);
+      if (taken !== undefined) after = parts.onDevices(partition, platform!);
+      else if (index === 0x10) parts.onTscWritten(partition);
     } else {
-      const value = partition.msrs.read(index);
+      const value = platform?.readMsr(index) ?? partition.msrs.read(index);
       if (value === undefined) return fault(partition, VECTOR_GP, 0);
       area[AREA.RAX] = value & 0xffff_ffffn;
       area[AREA.RDX] = (value >> 32n) & 0xffff_ffffn;
     }
     partition.skip(0x0f, 2);
-    return AFTER.RESUME;
+    return after;
   });
 
   /** INS and OUTS of nothing: the registers are as after all of it. Memory stays as it is, also where INS would have put ones. */
@@ -246,6 +261,24 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     if (isRepeated) area[AREA.RCX] = narrowed(area[AREA.RCX]!, 0n, width);
   }
 
+  /** EAX, AX or AL: 32-bit results clear the upper half, narrower ones leave the rest. */
+  function setAccumulator(area: BigInt64Array, bytes: 1 | 2 | 4, value: number): void {
+    const old = area[AREA.RAX]!;
+    area[AREA.RAX] =
+      bytes === 4 ? BigInt(value >>> 0) : bytes === 2 ? (old & ~0xffffn) | BigInt(value & 0xffff) : (old & ~0xffn) | BigInt(value & 0xff);
+  }
+
+  /** IN and OUT at a virtual device. */
+  function accessPort(partition: Partition, platform: Platform, port: number, bytes: 1 | 2 | 4, isIn: boolean): number {
+    const { area, area32, vmcb, vmcb32 } = partition.vcpu;
+    platform.setTsc(area[AREA.LEFT]!);
+    if (isIn) setAccumulator(area, bytes, platform.in(port, bytes));
+    else platform.out(port, bytes, (area32[AREA.RAX * 2]! & (bytes === 4 ? -1 : bytes === 2 ? 0xffff : 0xff)) >>> 0);
+    vmcb[RIP] = vmcb[VMCB.EXITINFO2 >> 3]!;
+    vmcb32[SHADOW] = 0;
+    return parts.onDevices(partition, platform);
+  }
+
   on(EXIT_CODE.IOIO, (partition) => {
     const { area, vmcb, vmcb32 } = partition.vcpu;
     const info = vmcb32[VMCB.EXITINFO1 >> 2]!;
@@ -253,6 +286,8 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     const bytes = (info & IOIO_INFO.SIZE_8) !== 0 ? 1 : (info & IOIO_INFO.SIZE_16) !== 0 ? 2 : 4;
     const isIn = (info & IOIO_INFO.IN) !== 0;
     const isString = (info & IOIO_INFO.STRING) !== 0;
+    const { platform } = partition;
+    if (platform !== undefined && !isString && platform.hasPort(port)) return accessPort(partition, platform, port, bytes, isIn);
     const grant = partition.description.ioPorts.find(
       ({ first, count, isTraced }) => isTraced && port >= first && port + bytes <= first + count,
     );
@@ -260,11 +295,7 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     const next = vmcb[VMCB.EXITINFO2 >> 3]!;
     if (isString) moveString(partition, isIn, (info & IOIO_INFO.REP) !== 0, bytes);
     else if (isIn) {
-      const value = grant ? ports.read(port, bytes) : 0xffff_ffff;
-      // 32-bit results clear the upper half, narrower ones leave the rest.
-      const old = area[AREA.RAX]!;
-      area[AREA.RAX] =
-        bytes === 4 ? BigInt(value >>> 0) : bytes === 2 ? (old & ~0xffffn) | BigInt(value & 0xffff) : (old & ~0xffn) | BigInt(value & 0xff);
+      setAccumulator(area, bytes, grant ? ports.read(port, bytes) : 0xffff_ffff);
     } else if (grant) {
       const value = low32(area[AREA.RAX]!) & (bytes === 4 ? -1 : bytes === 2 ? 0xffff : 0xff);
       ports.write(port, bytes, value >>> 0);
@@ -274,15 +305,42 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     vmcb32[SHADOW] = 0;
     if (grant && !isString) return AFTER.RESUME;
     partition.unclaimedAccesses++;
+    // A PC's software looks for devices where there are none.
+    if (platform !== undefined) return AFTER.RESUME;
     const reason = grant ? 'which is traced: strings are not modelled' : 'which it was not given';
     const text = health.wantsText(partition, 'port-misuse') ? `${isIn ? 'IN' : 'OUT'} of ${bytes} at port ${hex(port)}, ${reason}` : '';
     health.raise(partition, 'port-misuse', BigInt(port), text);
     return AFTER.REPLAN;
   });
 
+  /** Where a guest with a platform has devices, or nothing: not in its memory, nor in its time page. */
+  function isBeyondMemory({ vcpu: { vmcb32 }, memory }: Partition): boolean {
+    return vmcb32[EXITINFO_2_LOW + 1] !== 0 || vmcb32[EXITINFO_2_LOW]! >>> 0 >= memory.length + PAGE;
+  }
+
+  /** The guest's instruction on a virtual device in memory. */
+  function accessMemory(partition: Partition, platform: Platform): number {
+    const { vcpu, interrupts } = partition;
+    platform.setTsc(vcpu.area[AREA.LEFT]!);
+    const outcome = partition.mmio!.execute();
+    if (outcome.kind === 'done') return parts.onDevices(partition, platform);
+    if (outcome.kind === 'fault') {
+      if (outcome.vector === VECTOR_DB) parts.onDevices(partition, platform);
+      return interrupts.injectException(outcome.vector, outcome.errorCode) ? AFTER.REPLAN : shutDown(partition);
+    }
+    const bytes = outcome.bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+    const address = BigInt.asUintN(64, vcpu.vmcb[VMCB.EXITINFO2 >> 3]!);
+    const text = `an instruction on device memory at ${hex(address)}: ${outcome.why}; ${bytes}, of which ${outcome.read} were looked at`;
+    health.raise(partition, 'unexpected-exit', address, `${text}, rip ${hex(BigInt.asUintN(64, vcpu.vmcb[RIP]!))}`);
+    if (runsOn(partition)) parts.halt(partition, 'an instruction on device memory that is not done for a guest');
+    return AFTER.REPLAN;
+  }
+
   on(EXIT_CODE.NPF, (partition) => {
     const { vmcb, vmcb32 } = partition.vcpu;
     const info = vmcb32[VMCB.EXITINFO1 >> 2]!;
+    const { platform } = partition;
+    if (platform !== undefined && (info & NPF_INFO.FETCH) === 0 && isBeyondMemory(partition)) return accessMemory(partition, platform);
     const address = BigInt.asUintN(64, vmcb[VMCB.EXITINFO2 >> 3]!);
     const how = (info & NPF_INFO.FETCH) !== 0 ? 'instruction fetch' : (info & NPF_INFO.WRITE) !== 0 ? 'write' : 'read';
     const text = health.wantsText(partition, 'memory-violation')
@@ -339,14 +397,14 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     return { value: BigInt.asUintN(is64 ? 64 : 32, raw), length: prefixes + 3 };
   }
 
-  /** By partition, made when first asked for. */
-  const cr4Writable: bigint[] = [];
+  /** By partition, made beforehand: five CPUID leaves take as long as an exit may altogether. */
+  const cr4Writable = parts.partitions.map(writableCr4);
 
   on(EXIT_CODE.CR_WRITE + 4, (partition) => {
     const moved = movedValue(partition);
     if (!moved) return fault(partition, VECTOR_UD);
     const { vmcb, vmcb32 } = partition.vcpu;
-    if ((moved.value & ~(cr4Writable[partition.index] ??= writableCr4(partition))) !== 0n) return fault(partition, VECTOR_GP, 0);
+    if ((moved.value & ~cr4Writable[partition.index]!) !== 0n) return fault(partition, VECTOR_GP, 0);
     // "Physical-Address Extensions (PAE) Bit": long mode does not go without.
     if ((moved.value & CR4.PAE) === 0n && (vmcb[VMCB.EFER >> 3]! & EFER.LMA) !== 0n) return fault(partition, VECTOR_GP, 0);
     // "Implicit Invalidations": guests write CR4 in order to have translations thrown away.
@@ -364,8 +422,30 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     const word = VMCB.V_INTR >> 2;
     vmcb32[word] = (vmcb32[word]! & ~0xff) | Number(moved.value);
     advance(partition, moved.length);
-    return AFTER.RESUME;
+    const { platform } = partition;
+    if (platform === undefined) return AFTER.RESUME;
+    platform.setTsc(partition.vcpu.area[AREA.LEFT]!);
+    platform.writeCr8(Number(moved.value));
+    return parts.onDevices(partition, platform);
   });
+
+  /** Of a guest whose platform emulates its TSC. RDTSCP's intercept is ignored by QEMU 7.2: this one catches both. */
+  function readTsc(partition: Partition): number {
+    const { vcpu, platform, memory } = partition;
+    const { area } = vcpu;
+    platform!.setTsc(area[AREA.LEFT]!);
+    const value = platform!.readTsc();
+    area[AREA.RAX] = value & 0xffff_ffffn;
+    area[AREA.RDX] = (value >> 32n) & 0xffff_ffffn;
+    const bytes = memory.instructionBytes(LENGTH_MAX);
+    const prefixes = countPrefixes(bytes, isCode64(vcpu));
+    const isRdtscp = bytes[prefixes + 1] === OPCODE_GROUP_7;
+    if (isRdtscp) area[AREA.RCX] = area[AREA.TSC_AUX]! & 0xffff_ffffn;
+    advance(partition, prefixes + (isRdtscp ? 3 : 2));
+    return AFTER.RESUME;
+  }
+  on(EXIT_CODE.RDTSC, readTsc);
+  on(EXIT_CODE.RDTSCP, readTsc);
 
   // Instructions that this guest's CPU does not have.
   for (const code of [

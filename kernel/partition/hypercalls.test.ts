@@ -119,6 +119,7 @@ function create({ mode = 'long', wallOffset }: { mode?: 'long' | 'protected'; wa
       hwClock: ({ frozenAt, hwOffset }) => frozenAt ?? tsc + hwOffset,
       execClock: ({ exec }) => exec,
       refreshClocks: ({ index }) => done.push(`refresh ${index}`),
+      settle: () => 0,
     },
   });
   let after = -1;

@@ -4,6 +4,7 @@
 import { EXIT_CODE, SEGMENT_ATTRIBUTES, VMCB } from '../regs/vmcb.ts';
 import { EVENTS } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
+import type { Platform } from '../vdev/platform.ts';
 import { AREA } from '../vm/guest-area.ts';
 import {
   ABI_VERSION,
@@ -41,6 +42,8 @@ export interface SchedulerCalls extends Omit<HealthActions, 'switchPlan'> {
   execClock(partition: Partition): bigint;
   /** Writes its clocks into its time page anew. */
   refreshClocks(partition: Partition): void;
+  /** Its virtual devices may be in another state than before. @returns AFTER.x */
+  settle(partition: Partition, platform: Platform): number;
 }
 
 export interface HypercallParts {
@@ -78,7 +81,13 @@ const CS_WORD = VMCB.CS >> 2;
 const CS_LONG = SEGMENT_ATTRIBUTES.LONG << 16;
 const NUMBER_MASK = 0xffff;
 
-export function createHypercalls(parts: HypercallParts): { readonly onHypercall: ExitHandler } {
+export interface Hypercalls {
+  readonly onHypercall: ExitHandler;
+  /** A line of a partition's console. @returns false if there is no room for it */
+  writeConsole(partition: Partition, bytes: Uint8Array): boolean;
+}
+
+export function createHypercalls(parts: HypercallParts): Hypercalls {
   const { partitions, trace, time, health, ports, scheduler, wallOffset, consoleRoom } = parts;
   const toNumber = Number;
   /** What goes into RDX. */
@@ -151,19 +160,22 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     return ERROR.OK;
   });
 
+  /** @returns false if there is no room: one that writes as much as it can is not to drown what others have to say */
+  function writeConsole(partition: Partition, bytes: Uint8Array): boolean {
+    if (partition.consoleBytes + bytes.length > CONSOLE_SLOT_MAX || trace.pending() > consoleRoom) return false;
+    partition.consoleBytes += bytes.length;
+    // A copy: the partition may write over it before it is sent.
+    trace.record(EVENTS.partitionConsole, partition.index, bytes.slice());
+    return true;
+  }
+
   on(HYPERCALL.CONSOLE, (partition, call) => {
     const address = call[FIRST]!;
     const length = call[SECOND]!;
     if (length < 0n || length > BigInt(CONSOLE_MAX)) return ERROR.INVALID;
     const at = range(partition, address, length);
     if (at === undefined) return ERROR.ADDRESS;
-    const count = toNumber(length);
-    // One that writes as much as it can is not to drown what others have to say.
-    if (partition.consoleBytes + count > CONSOLE_SLOT_MAX || trace.pending() > consoleRoom) return ERROR.FULL;
-    partition.consoleBytes += count;
-    // A copy: the partition may write over it before it is sent.
-    trace.record(EVENTS.partitionConsole, partition.index, partition.memory.bytes.slice(at, at + count));
-    return ERROR.OK;
+    return writeConsole(partition, partition.memory.bytes.subarray(at, at + toNumber(length))) ? ERROR.OK : ERROR.FULL;
   });
 
   on(HYPERCALL.TRACE, (partition, call) => {
@@ -265,7 +277,7 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
   });
 
   on(HYPERCALL.SET_ENABLED, (partition, call) => {
-    partition.interrupts.enabled = toNumber(BigInt.asIntN(32, call[FIRST]!));
+    partition.interrupts.setEnabled(toNumber(BigInt.asIntN(32, call[FIRST]!)));
     after = AFTER.REPLAN;
     return ERROR.OK;
   });
@@ -455,5 +467,5 @@ export function createHypercalls(parts: HypercallParts): { readonly onHypercall:
     return after;
   }
 
-  return { onHypercall };
+  return { onHypercall, writeConsole };
 }

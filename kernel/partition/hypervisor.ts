@@ -3,49 +3,37 @@
  * own, which the kernel loads for `run=system`.
  */
 import { probeRtc, RTC_BASE, RTC_IRQ, type Rtc } from '../drivers/rtc-mc146818.ts';
-import { createWallClock } from '../time/wall-clock.ts';
+import type { LocalApic } from '../drivers/local-apic.ts';
 import { createMmio } from '../hw/mmio.ts';
 import { createPorts as createHardwarePorts } from '../hw/ports.ts';
-import type { Machine } from '../machine.ts';
-import { LAPIC } from '../regs/local-apic.ts';
-import { VMCB } from '../regs/vmcb.ts';
-import { createClock, timeFacts } from '../timekeeping.ts';
-import type { Wish } from '../time/selection.ts';
-import { selectTime } from '../time/selection.ts';
-import { EVENTS } from '../trace/events.ts';
-import type { Trace } from '../trace/trace.ts';
-import { decodeUtf8 } from '../trace/utf8.ts';
-import { createGuestCpuid } from '../vm/guest-cpuid.ts';
-import { createGuestMemory } from '../vm/guest-memory.ts';
-import { createGuestMsrs, DIRECT_MSRS } from '../vm/guest-msr.ts';
-import { createSkip } from '../vm/instruction-length.ts';
-import { createNestedPaging } from '../vm/nested-paging.ts';
-import { createPages, PAGE, type Pages } from '../vm/pages.ts';
-import { detectSvm, enableSvm, type Svm } from '../vm/svm.ts';
-import { createVcpu, rememberVcpu, resetVcpu } from '../vm/vcpu.ts';
-import { hertz } from '../time/frequency.ts';
 import { VECTOR } from '../interrupts/vectors.ts';
-import { APIC_BASE, APIC_BASE_MSR } from '../regs/local-apic.ts';
+import type { Machine } from '../machine.ts';
+import { APIC_BASE, APIC_BASE_MSR, LAPIC } from '../regs/local-apic.ts';
+import { ArrivesNowhere, createClock, timeFacts } from '../timekeeping.ts';
+import { hertz, type Frequency } from '../time/frequency.ts';
+import type { ClockName, HwClock } from '../time/hw-clock.ts';
+import { selectTime, type Wish } from '../time/selection.ts';
+import { createWallClock } from '../time/wall-clock.ts';
+import { EVENTS } from '../trace/events.ts';
+import { decodeUtf8 } from '../trace/utf8.ts';
+import { PAGE } from '../vm/pages.ts';
+import { detectSvm, type Svm } from '../vm/svm.ts';
 import { PARTITION_STATE } from './abi.ts';
-import { AFTER, createExitHandlers, exitName } from './exits.ts';
-import { createHealthMonitor } from './health-monitor.ts';
-import { createHypercalls } from './hypercalls.ts';
-import { createImage, createLoading } from './loader.ts';
+import type { Supervisor } from './control.ts';
+import { createPartitions } from './create-partitions.ts';
+import { AFTER, createExitHandlers, exitName, type ExitHandler } from './exits.ts';
+import { createHealthMonitor, type HealthMonitor } from './health-monitor.ts';
+import { createHypercalls, type SchedulerCalls } from './hypercalls.ts';
 import type { Partition } from './partition.ts';
 import { createPorts } from './ports.ts';
-import { createScheduler, type SchedulerParts } from './scheduler.ts';
+import { createScheduler, type Chores } from './scheduler.ts';
 import { createLocalApicSlotTimer, type SlotTimer } from './slot-timer.ts';
-import { SYSTEM_FILE, SYSTEM_FORMAT, type PartitionDescription, type SystemDescription } from './system.ts';
-import { createSystemTime } from './system-time.ts';
-import type { ConsoleOutput, Supervisor, SystemControl } from './control.ts';
-import { createTimePage } from './time-page.ts';
-import { createVirtualInterrupts } from './virtual-interrupts.ts';
-import { createVirtualTimers } from './virtual-timers.ts';
+import { createSupervision } from './supervision.ts';
+import { SYSTEM_FILE, SYSTEM_FORMAT, type SystemDescription } from './system.ts';
+import { createSystemTime, type HoldableTime } from './system-time.ts';
 
 /** From the choice of the epoch to the first major frame: preparations that need to know it take some milliseconds. */
-const EPOCH_AHEAD_NS = 10_000_000n;
-const IO_MAP_BYTES = 12 * 1024;
-const MSR_MAP_BYTES = 8 * 1024;
+const EPOCH_AHEAD_NS = 20_000_000n;
 /** Records in the ring beyond which no console output is taken: half of what it holds. */
 const CONSOLE_ROOM = 4096;
 /** From one look at the machine's clock to the next: where that is not the TSC, the slots follow it. */
@@ -53,26 +41,11 @@ const LOOK_INTERVAL_NS = 250_000_000n;
 /** Records in the ring from which on sending them is due. */
 const FLUSH_FROM = 256;
 
-/** I/O permission map (APM volume 2, "I/O Intercepts"): a bit per port, set for those that are intercepted. */
-function createIoMap(pages: Pages, { ioPorts }: PartitionDescription): number {
-  const { address, memory } = pages.take(IO_MAP_BYTES);
-  const bytes = new Uint8Array(memory).fill(0xff);
-  for (const { first, count, isTraced } of ioPorts)
-    if (!isTraced) for (let port = first; port < first + count; port++) bytes[port >> 3]! &= ~(1 << (port & 7));
-  return address;
+interface Problem {
+  readonly ok: false;
+  readonly problems: readonly string[];
 }
-
-/** MSR permission map ("MSR Intercepts"): two bits per register, read and write, in ranges of 8192. */
-function createMsrMap(pages: Pages): number {
-  const { address, memory } = pages.take(MSR_MAP_BYTES);
-  const bytes = new Uint8Array(memory).fill(0xff);
-  for (const index of DIRECT_MSRS) {
-    const range = index >= 0xc000_0000 ? 0x800 : 0;
-    const bit = (index & 0x1fff) * 2;
-    bytes[range + (bit >> 3)]! &= ~(3 << (bit & 7));
-  }
-  return address;
-}
+const problem = (...problems: readonly string[]): Problem => ({ ok: false, problems });
 
 /** @throws RangeError for what the tools should have found: the kernel's own safety rests on it */
 function checkSystem(system: SystemDescription): void {
@@ -101,85 +74,79 @@ function readSystem(machine: Machine): SystemDescription {
   return system;
 }
 
-interface Common {
-  readonly machine: Machine;
-  readonly pages: Pages;
+interface Hardware {
+  readonly ok: true;
   readonly svm: Svm;
-  readonly msrMap: number;
-  readonly hostVmcb: number;
+  readonly clockName: ClockName;
+  readonly localApic: LocalApic;
+  readonly localApicFrequency: Frequency;
 }
 
-function createPartition(common: Common, description: PartitionDescription, index: number): Partition {
-  const { machine, pages, svm, msrMap, hostVmcb } = common;
-  const { shims, tscFrequency } = machine;
-  const LARGE = 2 * 1024 * 1024;
-  const block = pages.take(description.memory, description.memory >= LARGE ? LARGE : PAGE);
-  const pageBlock = pages.take(PAGE);
-  const nested = createNestedPaging(pages, svm.hasGigabytePages ? 2 : 1);
-  nested.map(0, block.address, description.memory, { isWritable: true, isExecutable: true });
-  nested.map(description.memory, pageBlock.address, PAGE, { isWritable: false, isExecutable: false });
-  let exceptions = 0;
-  for (const rule of description.health) if (rule.event === 'fault' && rule.vector !== undefined) exceptions |= 1 << rule.vector;
-  const vcpu = createVcpu({
-    pages,
-    openGuest: shims.openGuest,
-    hostVmcb,
-    asid: index + 1,
-    nestedRoot: nested.root,
-    ioMap: createIoMap(pages, description),
-    msrMap,
-    exceptions,
-  });
-  const memory = createGuestMemory(vcpu, block.memory);
-  const page = createTimePage(pageBlock.memory, index, {
-    numerator: tscFrequency.denominator * 1_000_000_000n,
-    denominator: tscFrequency.numerator,
-  });
-  const image = createImage(description.program, description.name, description.memory, (name) => {
-    const file = shims.moduleFile(name);
-    return file && new Uint8Array(file);
-  });
-  // Before the epoch nobody's slots are to be kept.
-  const loading = createLoading(image, memory.bytes, false, () => resetVcpu(vcpu, image.entry));
-  while (!loading.step());
+/** What partitions need of the machine, and what is chosen where there is a choice. */
+function chooseHardware(machine: Machine, wish: Wish): Hardware | Problem {
+  const { shims, trace, localApic, localApicFrequency } = machine;
+  const detected = detectSvm(shims);
+  if (!detected.ok) return problem(detected.problem);
+  const selection = selectTime(timeFacts(machine), wish);
+  if (!selection.ok) return selection;
+  const { clock, timer } = selection;
+  trace.record(EVENTS.timeSelected, 'clock', clock.name, clock.reason);
+  trace.record(EVENTS.timeSelected, 'timer', timer.name, timer.reason);
+  if (timer.name !== 'lapic' || !localApic || !localApicFrequency)
+    return problem(`timer=${timer.name}: partitions are timed by the local APIC's timer only`);
+  return { ok: true, svm: detected.svm, clockName: clock.name, localApic, localApicFrequency };
+}
+
+interface ConnectedTimer {
+  readonly timer: SlotTimer;
+  /** Whether its interrupt was taken since this was last asked. */
+  takeFired(): boolean;
+  /** Ends its interrupt, if that is in service. */
+  endInterrupt(value: 0): void;
+  wait(millis: number): void;
+  stop(): void;
+}
+
+function connectTimer({ shims, dispatcher, tscFrequency }: Machine, { localApic, localApicFrequency }: Hardware): ConnectedTimer {
+  const base = Number(shims.rdmsr(APIC_BASE_MSR) & APIC_BASE.ADDRESS);
+  const perMilli = Number(hertz(localApicFrequency)) / 1000;
+  let isFired = false;
+  dispatcher.setHandler(
+    VECTOR.LOCAL_TIMER,
+    () => {
+      isFired = true;
+    },
+    localApic.endOfInterrupt,
+  );
+  // Its vector and mode; the count is of no account.
+  localApic.armOneShot(VECTOR.LOCAL_TIMER, 0x7fff_ffff);
   return {
-    index,
-    description,
-    vcpu,
-    memory,
-    interrupts: createVirtualInterrupts(vcpu),
-    timers: createVirtualTimers(page.counts),
-    page,
-    msrs: createGuestMsrs(vcpu, shims.rdtsc),
-    cpuid: createGuestCpuid(shims.cpuid, {
-      partition: index,
-      timePage: description.memory,
-      memory: description.memory,
-      tscKilohertz: Number(hertz(tscFrequency) / 1000n),
-    }),
-    skip: createSkip(vcpu, memory),
-    image,
-    restart: rememberVcpu(vcpu),
-    state: PARTITION_STATE.READY,
-    loading: undefined,
-    resets: 0,
-    deferredCode: undefined,
-    exec: 0n,
-    runningSince: undefined,
-    pageTsc: 0n,
-    hwOffset: 0n,
-    frozenAt: undefined,
-    watchdogDue: description.watchdog === 0 ? undefined : BigInt(description.watchdog),
-    watchdogInterval: BigInt(description.watchdog),
-    // Until the scheduler has looked.
-    dueAt: 0n,
-    hasExecTimer: false,
-    exits: new Int32Array(256),
-    slots: 0,
-    lateSlots: 0,
-    deferredExits: 0,
-    unclaimedAccesses: 0,
-    consoleBytes: 0,
+    timer: createLocalApicSlotTimer(
+      base + LAPIC.TIMER_ICR,
+      base + LAPIC.EOI,
+      {
+        numerator: localApicFrequency.numerator * tscFrequency.denominator,
+        denominator: localApicFrequency.denominator * tscFrequency.numerator,
+      },
+      localApic.rearmOneShot,
+      shims.rdtsc,
+    ),
+    takeFired: () => {
+      const fired = isFired;
+      isFired = false;
+      return fired;
+    },
+    endInterrupt: createMmio(shims, base, LAPIC.LENGTH).writer32(LAPIC.EOI),
+    wait: (millis) => {
+      isFired = false;
+      localApic.rearmOneShot(Math.ceil(perMilli * millis));
+      while (!isFired) dispatcher.waitAndDispatch();
+      isFired = false;
+    },
+    stop: () => {
+      localApic.stop();
+      dispatcher.removeHandler(VECTOR.LOCAL_TIMER);
+    },
   };
 }
 
@@ -206,17 +173,58 @@ function approachSecond(rtc: Rtc, wait: (millis: number) => void): void {
   }
 }
 
+interface StartedTime {
+  readonly ok: true;
+  readonly time: HoldableTime;
+  readonly epochTsc: bigint;
+  readonly rtc: Rtc | undefined;
+  /** ns since 1970 at the epoch; undefined unless the system wants absolute time. */
+  readonly wallOffset: bigint | undefined;
+}
+
+function openClock(machine: Machine, name: ClockName): HwClock | Problem {
+  try {
+    return createClock(machine, name);
+  } catch (error) {
+    if (error instanceof ArrivesNowhere) return problem(error.message);
+    throw error;
+  }
+}
+
+/** The machine's clock, absolute time if the system wants it, and the epoch: some milliseconds from now. */
+export function startTime(
+  machine: Machine,
+  system: SystemDescription,
+  clockName: ClockName,
+  wait: (millis: number) => void,
+): StartedTime | Problem {
+  const { shims, tscFrequency } = machine;
+  const clock = openClock(machine, clockName);
+  if ('problems' in clock) return clock;
+  const rtc = findRtc(machine);
+  if (rtc === undefined && (system.absoluteTime || system.inputs.length > 0))
+    return problem(`${SYSTEM_FILE}: it wants the real-time clock, which this machine has not`);
+  if (system.absoluteTime && rtc) approachSecond(rtc, wait);
+  const wallClock = system.absoluteTime && rtc ? createWallClock({ clock, rtc }) : undefined;
+  if (wallClock && !wallClock.ok) return problem(`absolute time: ${wallClock.reason}`);
+  const epochTsc = shims.rdtsc() + (EPOCH_AHEAD_NS * tscFrequency.numerator) / (tscFrequency.denominator * 1_000_000_000n);
+  const time = createSystemTime(shims.rdtsc, tscFrequency, clock, epochTsc);
+  const reading = clock.now();
+  const wallOffset = wallClock && wallClock.wallClock.at(reading) - time.toInstant(clock.readingTsc());
+  return { ok: true, time, epochTsc, rtc, wallOffset };
+}
+
 /** Rate select of the real-time clock's periodic interrupt: 32,768 Hz divided by 2 to the power of it less one. */
 const rateSelect = (hertz: number): number => 16 - Math.log2(hertz);
 
 /** @returns how to stop them */
 function startInputs(
   { router }: Machine,
-  rtc: Rtc,
+  rtc: Rtc | undefined,
   { inputs }: SystemDescription,
   deliver: (input: number, taken: bigint) => void,
 ): () => void {
-  if (inputs.length === 0) return () => undefined;
+  if (!rtc || inputs.length === 0) return () => undefined;
   const line = router.connectIsa(RTC_IRQ, (taken) => {
     rtc.acknowledge();
     for (let index = 0; index < inputs.length; index++) deliver(index, taken);
@@ -230,214 +238,128 @@ function startInputs(
   };
 }
 
-/** A duration that is over when it is next asked for. */
-const OVER = 1n;
-/** From there to going on: what is told to all partitions takes some 10 us each. */
-const STAND_AHEAD_NS = 1_000_000n;
-/** Lines of output that wait for a person. */
-const OUTPUT_MAX = 1000;
+/** The trace is sent, and the machine's clock followed, when no partition needs the CPU. */
+function createChores({ shims: { rdtsc }, trace }: Machine, time: HoldableTime): Chores {
+  const interval = time.toTicks(LOOK_INTERVAL_NS);
+  let lookAt = 0n;
+  return {
+    isDue: (now) => now >= lookAt || trace.pending() > FLUSH_FROM,
+    step: () => {
+      const now = rdtsc();
+      if (now < lookAt) trace.flushSome(1);
+      else {
+        lookAt = now + interval;
+        time.follow();
+      }
+    },
+  };
+}
+
+/** What is done at guests' exits. */
+function createHandlers(
+  { shims, trace }: Machine,
+  partitions: readonly Partition[],
+  calls: SchedulerCalls,
+  health: HealthMonitor,
+  onHypercall: ExitHandler,
+): readonly (ExitHandler | undefined)[] {
+  const hardware = createHardwarePorts(shims, 0, 0x1_0000);
+  return createExitHandlers({
+    partitions,
+    trace,
+    health,
+    ports: {
+      read: (port, bytes) => (bytes === 1 ? hardware.read8(port) : bytes === 2 ? shims.in16(port) : shims.in32(port)),
+      write: (port, bytes, value) => {
+        if (bytes === 1) hardware.write8(port, value);
+        else if (bytes === 2) shims.out16(port, value);
+        else shims.out32(port, value);
+      },
+    },
+    onHypercall,
+    onWindow: () => AFTER.REPLAN,
+    halt: (partition, reason) => calls.setState(partition, PARTITION_STATE.HALTED, reason),
+    onTscWritten: calls.refreshClocks,
+    onDevices: calls.settle,
+  });
+}
+
+function reportExits({ trace }: Machine, partitions: readonly Partition[], health: HealthMonitor): void {
+  for (const { index, exits } of partitions)
+    exits.forEach((count, code) => {
+      if (count > 0) trace.record(EVENTS.exitCounts, index, exitName(code), count);
+    });
+  if (health.untraced() > 0) trace.record(EVENTS.log, `${health.untraced()} more health events were counted, not traced`);
+}
+
+function reportPlatforms({ trace }: Machine, partitions: readonly Partition[]): void {
+  for (const { index, platform } of partitions) {
+    if (platform === undefined) continue;
+    for (const { name, accepted, merged, dropped, lost } of platform.accounts())
+      if (accepted + merged + dropped + lost > 0) trace.record(EVENTS.platformAccounts, index, name, accepted, merged, dropped, lost);
+    for (const { device, reads, writes, misuses } of platform.counts())
+      if (reads + writes + misuses > 0) trace.record(EVENTS.deviceCounts, index, device, reads, writes, misuses);
+  }
+}
 
 /**
  * Runs the system of the boot module.
  * @param supervisor has it stand still now and then; without one it runs to its end
  * @returns what did not hold; nothing if the system ended as it was to
  */
-export function runSystem(machine: Machine, wish: Wish, supervisor?: Supervisor): string[] {
-  const { shims, trace, dispatcher, tscFrequency, localApic, localApicFrequency } = machine;
-  const { rdtsc } = shims;
-  const detected = detectSvm(shims);
-  if (!detected.ok) return [detected.problem];
-  const selection = selectTime(timeFacts(machine), wish);
-  if (!selection.ok) return [...selection.problems];
-  trace.record(EVENTS.timeSelected, 'clock', selection.clock.name, selection.clock.reason);
-  trace.record(EVENTS.timeSelected, 'timer', selection.timer.name, selection.timer.reason);
-  if (selection.timer.name !== 'lapic' || !localApic || !localApicFrequency)
-    return [`timer=${selection.timer.name}: partitions are timed by the local APIC's timer only`];
-
+export function runSystem(machine: Machine, wish: Wish, supervisor?: Supervisor): readonly string[] {
+  const { shims, trace, dispatcher } = machine;
+  const hardware = chooseHardware(machine, wish);
+  if (!hardware.ok) return hardware.problems;
+  const { svm } = hardware;
+  trace.learn(EVENTS);
   const system = readSystem(machine);
-  const free = shims.memoryMap().filter(({ kind }) => kind === 'free');
-  const pages = createPages(free, shims.physicalView);
-  enableSvm(shims, pages.take(PAGE).address);
-  const common: Common = {
-    machine,
-    pages,
-    svm: detected.svm,
-    msrMap: createMsrMap(pages),
-    hostVmcb: pages.take(PAGE).address,
-  };
-  if (system.partitions.length >= detected.svm.asids)
-    return [`${system.partitions.length} partitions: this CPU has ${detected.svm.asids} address-space identifiers, one of them the host's`];
-  const partitions = system.partitions.map((description, index) => {
-    const partition = createPartition(common, description, index);
-    const { program } = description;
-    trace.record(EVENTS.partitionCreated, index, description.name, `${program.kind} ${program.file}`, description.memory);
-    return partition;
-  });
+  if (system.partitions.length >= svm.asids)
+    return [`${system.partitions.length} partitions: this CPU has ${svm.asids} address-space identifiers, one of them the host's`];
 
-  const clock = createClock(machine, selection.clock.name);
-  const rtc = findRtc(machine);
-  if (rtc === undefined && (system.absoluteTime || system.inputs.length > 0))
-    return [`${SYSTEM_FILE}: it wants the real-time clock, which this machine has not`];
-  let isFired = false;
-  dispatcher.setHandler(
-    VECTOR.LOCAL_TIMER,
-    () => {
-      isFired = true;
-    },
-    localApic.endOfInterrupt,
-  );
-  const timerHertz = Number(hertz(localApicFrequency));
-  const waitMillis = (millis: number): void => {
-    isFired = false;
-    localApic.armOneShot(VECTOR.LOCAL_TIMER, Math.ceil((timerHertz / 1000) * millis));
-    while (!isFired) dispatcher.waitAndDispatch();
-  };
-  if (system.absoluteTime && rtc) approachSecond(rtc, waitMillis);
-  const wallClock = system.absoluteTime && rtc ? createWallClock({ clock, rtc }) : undefined;
-  if (wallClock && !wallClock.ok) return [`absolute time: ${wallClock.reason}`];
-  isFired = false;
-  localApic.armOneShot(VECTOR.LOCAL_TIMER, 0x7fff_ffff);
-  const apicBase = Number(shims.rdmsr(APIC_BASE_MSR) & APIC_BASE.ADDRESS);
-  const timer: SlotTimer = createLocalApicSlotTimer(
-    apicBase + LAPIC.TIMER_ICR,
-    apicBase + LAPIC.EOI,
-    {
-      numerator: localApicFrequency.numerator * tscFrequency.denominator,
-      denominator: localApicFrequency.denominator * tscFrequency.numerator,
-    },
-    localApic.rearmOneShot,
-    rdtsc,
-  );
-
-  const epochTsc = rdtsc() + (EPOCH_AHEAD_NS * tscFrequency.numerator) / (tscFrequency.denominator * 1_000_000_000n);
-  const time = createSystemTime(rdtsc, tscFrequency, clock, epochTsc);
-  const reading = clock.now();
-  const readAt = time.toInstant(clock.readingTsc());
-  const wallOffset = wallClock?.ok ? wallClock.wallClock.at(reading) - readAt : undefined;
-  for (const { page } of partitions) page.setWallOffset(wallOffset ?? 0n);
-  const lookInterval = time.toTicks(LOOK_INTERVAL_NS);
-  let lookAt = 0n;
-  const timerEnds = createMmio(shims, apicBase, LAPIC.LENGTH).writer32(LAPIC.EOI);
-
-  // ---- a supervisor, between slots: the scheduler asks for the duration after each of them
-  const duration = BigInt(system.duration);
-  const longestFrame = time.toTicks(BigInt(Math.max(...system.plans.map(({ majorFrame }) => majorFrame))));
-  /** With one plan frames begin at its multiples, and the last slot's end is the end of the frame. */
-  const [onlyPlan] = system.plans;
-  const lastSlotAt = system.plans.length > 1 ? 0n : BigInt(onlyPlan!.slots.at(-1)!.start);
-  const frameLength = BigInt(onlyPlan!.majorFrame);
-  /** TSC from which on it is to stand; looked at after each slot, so not an instant. */
-  let stopTsc = 0n;
-  let isLeft = false as boolean;
-  let ended = undefined as string | undefined;
-  let isHeld = false;
-  let output: ConsoleOutput[] = [];
-  let forgotten = 0;
-
-  /** The system stands still while the supervisor does what it likes; its time and its partitions' TSCs do too. */
-  function stand(): void {
-    time.hold();
-    isHeld = true;
-    const heldSince = rdtsc();
-    // The timer's, whose end is otherwise told at the next entry: it holds back all of less priority.
-    timerEnds(0);
-    trace.flush();
-    const until = supervisor!(control);
-    isLeft = until === undefined;
-    // Slots that the scheduler has reckoned by the time before are over: none begins at an instant of before.
-    const over = heldSince + longestFrame;
-    while (rdtsc() < over) {
-      timer.arm(over);
-      dispatcher.waitAndDispatch();
-    }
-    isFired = false;
-    isHeld = false;
-    const stood = time.release(time.toTicks(STAND_AHEAD_NS));
-    stopTsc = isLeft ? 0n : time.toTsc(until!);
-    for (const partition of partitions) {
-      partition.vcpu.vmcb[VMCB.TSC_OFFSET >> 3]! -= stood;
-      calls.refreshClocks(partition);
-    }
-    // Nobody's stretch.
-    shims.longestStretch();
+  const partitions = createPartitions(machine, svm, system, (index, bytes) => void hypercalls.writeConsole(partitions[index]!, bytes));
+  const connected = connectTimer(machine, hardware);
+  const started = startTime(machine, system, hardware.clockName, connected.wait);
+  if (!started.ok) return started.problems;
+  const { time, epochTsc, rtc, wallOffset } = started;
+  for (const { page, platform } of partitions) {
+    page.setWallOffset(wallOffset ?? 0n);
+    platform?.begin(epochTsc);
   }
 
-  /** Where frames begin at other instants than expected, some slot's end will do. */
-  const patience = 2n * longestFrame;
-
-  /** After a slot. */
-  function untilWhen(): bigint {
-    const tsc = rdtsc();
-    if (tsc < stopTsc) return duration;
-    if (!isLeft && (tsc >= stopTsc + patience || time.now() % frameLength >= lastSlotAt)) stand();
-    return isLeft ? OVER : duration;
-  }
-
-  const schedulerParts: SchedulerParts = {
+  const supervision =
+    supervisor &&
+    createSupervision({
+      supervisor,
+      system,
+      partitions,
+      time,
+      trace,
+      forgetStretch: shims.longestStretch,
+    });
+  const scheduler = createScheduler({
     partitions,
     plans: system.plans,
-    duration,
+    duration: BigInt(system.duration),
     time,
-    timer,
+    timer: connected.timer,
+    takeFired: connected.takeFired,
+    timerVector: VECTOR.LOCAL_TIMER,
+    endTimerInterrupt: connected.endInterrupt,
     dispatcher,
     trace,
-    rdtsc,
+    rdtsc: shims.rdtsc,
     runGuest: shims.runGuest,
     longestStretch: shims.longestStretch,
-    takeFired: () => {
-      const fired = isFired;
-      isFired = false;
-      return fired;
-    },
-    timerVector: VECTOR.LOCAL_TIMER,
-    endTimerInterrupt: timerEnds,
-    chores: {
-      isDue: (now) => now >= lookAt || trace.pending() > FLUSH_FROM,
-      step: () => {
-        const now = rdtsc();
-        if (now < lookAt) trace.flushSome(1);
-        else {
-          lookAt = now + lookInterval;
-          time.follow();
-        }
-      },
-    },
-  };
-  if (supervisor) Object.defineProperty(schedulerParts, 'duration', { get: untilWhen });
-  const scheduler = createScheduler(schedulerParts);
+    chores: createChores(machine, time),
+    betweenFrames: supervision?.betweenFrames,
+  });
   const { calls } = scheduler;
-  const control: SystemControl = {
-    name: system.name,
-    partitions,
-    plans: system.plans,
-    calls,
-    now: time.now,
-    ended: () => ended,
-    interrupt: () => {
-      stopTsc = rdtsc();
-    },
-    takeOutput: () => {
-      const taken = { lines: output, forgotten };
-      output = [];
-      forgotten = 0;
-      return taken;
-    },
-  };
-  /** The trace as hypercalls see it: what goes to the console goes to the supervisor too. */
-  const recordOutput: Trace['record'] = (event, ...values) => {
-    trace.record(event, ...values);
-    if (event.id !== EVENTS.partitionConsole.id) return;
-    const [partition, text] = values as unknown as [number, Uint8Array];
-    output.push({ partition: partitions[partition]!, text });
-    if (output.length <= OUTPUT_MAX) return;
-    output.shift();
-    forgotten++;
-  };
   const health = createHealthMonitor({ trace, actions: calls, now: time.now });
   const ports = createPorts(system.channels, system.inputs, partitions);
-  const { onHypercall } = createHypercalls({
+  const hypercalls = createHypercalls({
     partitions,
-    trace: supervisor ? { ...trace, record: recordOutput } : trace,
+    trace: supervision?.trace ?? trace,
     time,
     health,
     ports,
@@ -445,55 +367,25 @@ export function runSystem(machine: Machine, wish: Wish, supervisor?: Supervisor)
     wallOffset,
     consoleRoom: CONSOLE_ROOM,
   });
-  const hardware = createHardwarePorts(shims, 0, 0x1_0000);
-  scheduler.connect(
-    createExitHandlers({
-      trace,
-      health,
-      ports: {
-        read: (port, bytes) => (bytes === 1 ? hardware.read8(port) : bytes === 2 ? shims.in16(port) : shims.in32(port)),
-        write: (port, bytes, value) => {
-          if (bytes === 1) hardware.write8(port, value);
-          else if (bytes === 2) shims.out16(port, value);
-          else shims.out32(port, value);
-        },
-      },
-      onHypercall,
-      onWindow: () => AFTER.REPLAN,
-      halt: (partition, reason) => calls.setState(partition, PARTITION_STATE.HALTED, reason),
-      onTscWritten: calls.refreshClocks,
-    }),
-    health,
-  );
+  scheduler.connect(createHandlers(machine, partitions, calls, health, hypercalls.onHypercall), health);
+  const stopInputs = startInputs(machine, rtc, system, (input, taken) => {
+    // What happens while the system stands still happens at no instant of it.
+    if (!supervision?.isStanding()) ports.deliver(input, time.toInstant(taken));
+  });
 
-  const stopInputs = rtc
-    ? startInputs(machine, rtc, system, (input, taken) => {
-        // What happens while the system stands still happens at no instant of it.
-        if (!isHeld) ports.deliver(input, time.toInstant(taken));
-      })
-    : () => undefined;
   trace.record(EVENTS.systemStarted, system.name, epochTsc, partitions.length, system.plans.length);
   trace.flush();
   shims.collectGarbage();
   // What came before the epoch is nobody's.
   shims.longestStretch();
-  if (supervisor) stand();
-  const reason = isLeft ? '' : scheduler.run();
-  ended = isLeft ? 'it was left at the console' : reason;
+  const reason = supervision?.begin(calls) ?? scheduler.run();
   stopInputs();
-  localApic.stop();
-  dispatcher.removeHandler(VECTOR.LOCAL_TIMER);
+  connected.stop();
   trace.flush();
-  if (supervisor && !isLeft) {
-    time.hold();
-    supervisor(control);
-  }
+  supervision?.end(reason);
   scheduler.report();
-  for (const { index, exits } of partitions)
-    exits.forEach((count, code) => {
-      if (count > 0) trace.record(EVENTS.exitCounts, index, exitName(code), count);
-    });
-  if (health.untraced() > 0) trace.record(EVENTS.log, `${health.untraced()} more health events were counted, not traced`);
-  trace.record(EVENTS.log, `the system ended: ${ended}`);
+  reportExits(machine, partitions, health);
+  reportPlatforms(machine, partitions);
+  trace.record(EVENTS.log, `the system ended: ${reason}`);
   return [];
 }

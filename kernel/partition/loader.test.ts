@@ -267,6 +267,51 @@ describe('an ELF program', () => {
   });
 });
 
+describe('a program with virtual devices', () => {
+  const tables = { at: 0xe_0000, bytes: new Uint8Array(0x1801).fill(9), rsdp: 0xe_0010 };
+  const create = (program: ProgramDescription, content: Uint8Array) => createImage(program, 'p', 4 * MIB, files({ f: content }), tables);
+
+  it('in long mode reaches them one to one: I/O APIC, HPET, local APIC, and nothing beside', () => {
+    const image = create({ ...FLAT, mode: 'long' }, Uint8Array.of(1));
+    const vcpu = createFakeVcpu();
+    resetVcpu(vcpu, image.entry);
+    const { memory, view } = load(image, 4 * MIB, true);
+    expect(createGuestMemory(vcpu, memory.buffer).translate(0x8000n)).toBe(0x8000);
+    const top = Number(view.getBigUint64(image.entry.cr3!, true) & ~0xfffn);
+    const directory = Number(view.getBigUint64(top + 3 * 8, true) & ~0xfffn);
+    const entryOf = (address: number): bigint => view.getBigUint64(directory + (Math.floor(address / 2 ** 21) % 512) * 8, true);
+    // Present, writable, of all privileges, uncached, a large page.
+    for (const address of [0xfec0_0000, 0xfed0_00f0, 0xfee0_0380, 0xfeff_ffff])
+      expect(entryOf(address)).toBe(BigInt(address - (address % 2 ** 21)) | 0x97n);
+    for (const address of [0xfebf_ffff, 0xff00_0000]) expect(entryOf(address)).toBe(0n);
+    expect([...memory.subarray(0xd_ffff, 0xe_0001), ...memory.subarray(0xe_1800, 0xe_1802)]).toEqual([0, 9, 9, 0]);
+  });
+
+  it('is told of the tables by the start info, whose memory map keeps them', () => {
+    const image = create(PVH, elf(true, 0, PARTS));
+    const { view } = load(image, 4 * MIB, true);
+    const info = image.entry.rbx!;
+    expect(view.getBigUint64(info + 32, true)).toBe(0xe_0010n);
+    const map = Number(view.getBigUint64(info + 40, true));
+    const entries = Array.from({ length: view.getUint32(info + 48, true) }, (_, index) =>
+      [0, 8].map((at) => Number(view.getBigUint64(map + index * 24 + at, true))).concat(view.getUint32(map + index * 24 + 16, true)),
+    );
+    expect(entries).toEqual([
+      [0, 0xe_0000, 1],
+      [0xe_0000, 0x2000, 3],
+      [0xe_2000, 4 * MIB - 0xe_2000, 1],
+      [4 * MIB, 4096, 2],
+    ]);
+  });
+
+  it('has nothing of its own where the tables are', () => {
+    expect(() => create({ ...FLAT, address: 0xd_ffff }, Uint8Array.of(1, 2))).toThrow(
+      /f: it has something at 0xdffff, where the ACPI tables are/,
+    );
+    expect(() => create({ ...FLAT, address: 0xd_fffe }, Uint8Array.of(1, 2))).not.toThrow();
+  });
+});
+
 describe('a TypeScript program', () => {
   const program: ProgramDescription = { kind: 'typescript', file: 'm' };
   const runtime = elf(true, 0, [{ address: 0x10_0000, bytes: [1], memorySize: 0x1000 }, pvhNote(0x1234)]);

@@ -36,11 +36,12 @@ const XEN_ELFNOTE_PHYS32_ENTRY = 18;
 /** "Xen" and a 0. */
 const XEN_NAME = [0x58, 0x65, 0x6e, 0];
 const NOTE_HEADER = 12;
-const aligned = (size: number): number => Math.ceil(size / 4) * 4;
+const aligned = (size: number, unit = 4): number => Math.ceil(size / unit) * unit;
 const START_INFO_MAGIC = 0x336e_c578;
 const START_INFO_VERSION = 1;
 const E820_RAM = 1;
 const E820_RESERVED = 2;
+const E820_ACPI = 3;
 
 interface Elf {
   readonly segments: readonly Segment[];
@@ -111,29 +112,54 @@ export function parseElf(file: Uint8Array, memory: number): Elf {
 const PAGE = 4096;
 const LARGE_PAGE = 2 * 1024 * 1024;
 const GIGABYTE = 512 * LARGE_PAGE;
+/** Where a PC has its devices: I/O APIC, HPET, local APIC. Two large pages. */
+const DEVICES = 0xfec0_0000;
+const DEVICES_END = 0xff00_0000;
+
+/** Tables that firmware would have left in memory. */
+export interface FirmwareTables {
+  /** Guest-physical. */
+  readonly at: number;
+  readonly bytes: Uint8Array;
+  /** ACPI's root pointer. */
+  readonly rsdp: number;
+}
 /** Guest-physical addresses of what a PVH loader hands over: in the first MiB, which the runtime leaves as it is. */
 const PVH = { START_INFO: 0x1000, MODULES: 0x1080, MEMORY_MAP: 0x1100, COMMAND_LINE: 0x1800 } as const;
 
-/** One-to-one page tables for 64-bit code, in the last pages of the memory; the time page behind it is within the last large page. */
-function pageTables(memory: number): { readonly segment: Segment; readonly cr3: number } {
-  const directories = Math.ceil((memory + PAGE) / GIGABYTE);
-  const bytes = new Uint8Array(PAGE * (2 + directories));
+/**
+ * One-to-one page tables for 64-bit code, in the last pages of the memory; the time page behind it is within the last large page.
+ * @param hasDevices whether virtual devices are to be reached too
+ */
+function pageTables(memory: number, hasDevices: boolean): { readonly segment: Segment; readonly cr3: number } {
+  const ranges: readonly (readonly [from: number, to: number, flags: bigint])[] = [
+    [0, memory + PAGE, 0n],
+    ...(hasDevices ? [[DEVICES, DEVICES_END, PTE.PCD] as const] : []),
+  ];
+  const directories = [...new Set(ranges.flatMap(([from, to]) => gigabytes(from, to)))];
+  const bytes = new Uint8Array(PAGE * (2 + directories.length));
   const entries = new BigUint64Array(bytes.buffer);
   const at = memory - bytes.length;
-  const table = BigInt(at);
   const rights = PTE.P | PTE.RW | PTE.US;
-  entries[0] = (table + BigInt(PAGE)) | rights;
-  for (let directory = 0; directory < directories; directory++) {
-    entries[512 + directory] = (table + BigInt(PAGE * (2 + directory))) | rights;
-    for (let index = 0; index < 512; index++) {
-      const address = directory * GIGABYTE + index * LARGE_PAGE;
-      if (address < memory + PAGE) entries[1024 + directory * 512 + index] = BigInt(address) | rights | PTE.PS;
-    }
-  }
+  entries[0] = BigInt(at + PAGE) | rights;
+  directories.forEach((directory, index) => {
+    entries[512 + directory] = BigInt(at + PAGE * (2 + index)) | rights;
+    for (const [from, to, flags] of ranges)
+      for (let entry = 0; entry < 512; entry++) {
+        const address = directory * GIGABYTE + entry * LARGE_PAGE;
+        if (address >= from && address < to) entries[1024 + index * 512 + entry] = BigInt(address) | rights | PTE.PS | flags;
+      }
+  });
   return { segment: { at, bytes }, cr3: at };
 }
 
-function startInfo(memory: number, commandLine: string, module: Segment | undefined): Segment {
+/** Numbers of those that a range has a part of. */
+function gigabytes(from: number, to: number): number[] {
+  const first = Math.floor(from / GIGABYTE);
+  return Array.from({ length: Math.ceil(to / GIGABYTE) - first }, (_, index) => first + index);
+}
+
+function startInfo(memory: number, commandLine: string, module: Segment | undefined, tables: FirmwareTables | undefined): Segment {
   const bytes = new Uint8Array(PAGE);
   const view = new DataView(bytes.buffer);
   const at = (address: number): number => address - PVH.START_INFO;
@@ -142,16 +168,17 @@ function startInfo(memory: number, commandLine: string, module: Segment | undefi
   view.setUint32(12, module ? 1 : 0, true);
   view.setBigUint64(16, BigInt(module ? PVH.MODULES : 0), true);
   view.setBigUint64(24, BigInt(PVH.COMMAND_LINE), true);
+  view.setBigUint64(32, BigInt(tables?.rsdp ?? 0), true);
   view.setBigUint64(40, BigInt(PVH.MEMORY_MAP), true);
-  view.setUint32(48, 2, true);
   if (module) {
     view.setBigUint64(at(PVH.MODULES), BigInt(module.at), true);
     view.setBigUint64(at(PVH.MODULES) + 8, BigInt(module.bytes.length), true);
   }
   const ranges: readonly (readonly [number, number, number])[] = [
-    [0, memory, E820_RAM],
+    ...(tables ? aroundTables(memory, tables) : [[0, memory, E820_RAM] as const]),
     [memory, PAGE, E820_RESERVED],
   ];
+  view.setUint32(48, ranges.length, true);
   ranges.forEach(([address, length, type], index) => {
     const entry = at(PVH.MEMORY_MAP) + index * 24;
     view.setBigUint64(entry, BigInt(address), true);
@@ -162,9 +189,19 @@ function startInfo(memory: number, commandLine: string, module: Segment | undefi
   return { at: PVH.START_INFO, bytes };
 }
 
+function aroundTables(memory: number, { at, bytes }: FirmwareTables): (readonly [number, number, number])[] {
+  const end = at + aligned(bytes.length, PAGE);
+  return [
+    [0, at, E820_RAM],
+    [at, end - at, E820_ACPI],
+    [end, memory - end, E820_RAM],
+  ];
+}
+
 /**
  * Makes a program's image.
  * @param file contents by name in the boot module
+ * @param tables of a partition that has virtual devices
  * @throws RangeError that names what is missing, damaged or too large
  */
 export function createImage(
@@ -172,7 +209,27 @@ export function createImage(
   partition: string,
   memory: number,
   file: (name: string) => Uint8Array | undefined,
+  tables?: FirmwareTables,
 ): Image {
+  const image = imageOf(program, partition, memory, file, tables);
+  if (tables) {
+    const clash = image.segments.find(
+      ({ at, bytes, zeros = 0 }) => at < tables.at + tables.bytes.length && at + bytes.length + zeros > tables.at,
+    );
+    if (clash) throw new RangeError(`${program.file}: it has something at 0x${clash.at.toString(16)}, where the ACPI tables are`);
+    return { segments: [...image.segments, tables], entry: image.entry };
+  }
+  return image;
+}
+
+function imageOf(
+  program: ProgramDescription,
+  partition: string,
+  memory: number,
+  file: (name: string) => Uint8Array | undefined,
+  tables: FirmwareTables | undefined,
+): Image {
+  const hasDevices = tables !== undefined;
   const need = (name: string): Uint8Array => {
     const bytes = file(name);
     if (!bytes) throw new RangeError(`the boot module has no file ${name}`);
@@ -183,13 +240,13 @@ export function createImage(
     case 'flat': {
       const bytes = need(program.file);
       const { mode, address, entry } = program;
-      const tables = mode === 'long' ? pageTables(memory) : undefined;
-      const room = tables ? tables.segment.at : memory;
+      const paging = mode === 'long' ? pageTables(memory, hasDevices) : undefined;
+      const room = paging ? paging.segment.at : memory;
       if (address + bytes.length > room)
         throw new RangeError(`${program.file}: ${bytes.length} bytes from 0x${address.toString(16)} on do not fit into ${room} bytes`);
       return {
-        segments: [{ at: address, bytes }, ...(tables ? [tables.segment] : [])],
-        entry: { mode, entry, rdi: timePage, rsi: memory, ...(tables ? { cr3: tables.cr3 } : {}) },
+        segments: [{ at: address, bytes }, ...(paging ? [paging.segment] : [])],
+        entry: { mode, entry, rdi: timePage, rsi: memory, ...(paging ? { cr3: paging.cr3 } : {}) },
       };
     }
     case 'elf':
@@ -197,16 +254,16 @@ export function createImage(
       const isTypescript = program.kind === 'typescript';
       const elf = parseElf(need(isTypescript ? 'runtime.elf' : program.file), memory);
       if (!isTypescript && program.entry === 'plain') {
-        const tables = elf.is64 ? pageTables(memory) : undefined;
-        if (tables && elf.end > tables.segment.at) throw new RangeError(`${program.file}: it leaves no room for page tables`);
+        const paging = elf.is64 ? pageTables(memory, hasDevices) : undefined;
+        if (paging && elf.end > paging.segment.at) throw new RangeError(`${program.file}: it leaves no room for page tables`);
         return {
-          segments: [...elf.segments, ...(tables ? [tables.segment] : [])],
+          segments: [...elf.segments, ...(paging ? [paging.segment] : [])],
           entry: {
-            mode: tables ? 'long' : 'protected',
+            mode: paging ? 'long' : 'protected',
             entry: elf.entry,
             rdi: timePage,
             rsi: memory,
-            ...(tables ? { cr3: tables.cr3 } : {}),
+            ...(paging ? { cr3: paging.cr3 } : {}),
           },
         };
       }
@@ -224,7 +281,7 @@ export function createImage(
         module = { at, bytes };
       }
       return {
-        segments: [...elf.segments, startInfo(memory, `partition=${partition}`, module), ...(module ? [module] : [])],
+        segments: [...elf.segments, startInfo(memory, `partition=${partition}`, module, tables), ...(module ? [module] : [])],
         entry: { mode: 'protected', entry: elf.pvhEntry, rbx: PVH.START_INFO, rdi: timePage, rsi: memory },
       };
     }

@@ -1,6 +1,8 @@
 /** A partition at run time: what scheduler, hypercalls, exits and health monitor share of it. */
 import type { GuestMemory } from '../vm/guest-memory.ts';
+import type { Platform } from '../vdev/platform.ts';
 import type { GuestMsrs } from '../vm/guest-msr.ts';
+import type { MmioInstructions } from '../vm/mmio-instruction.ts';
 import type { Vcpu } from '../vm/vcpu.ts';
 import type { Image, Loading } from './loader.ts';
 import type { PartitionDescription } from './system.ts';
@@ -27,6 +29,11 @@ export interface Partition {
   readonly image: Image;
   /** Puts its CPU back to the program's entry. */
   readonly restart: () => void;
+  /** Its virtual devices, if it has any, and what does its instructions on those in memory. */
+  readonly platform: Platform | undefined;
+  readonly mmio: MmioInstructions | undefined;
+  /** What its virtual machine asked for: a reset, to be switched off. */
+  readonly requests: { isReset: boolean; isOff: boolean };
 
   /** PARTITION_STATE.x */
   state: number;
@@ -49,8 +56,14 @@ export interface Partition {
   /** Instant since the epoch by which a sign of life is due; undefined without a watchdog. */
   watchdogDue: bigint | undefined;
   watchdogInterval: bigint;
-  /** TSC at which its next virtual timer or its watchdog is due, as far as its clocks run; NEVER if none is. */
+  /** TSC at which its next virtual timer, tick of a virtual device or its watchdog is due, as far as its clocks run; NEVER if none is. */
   dueAt: bigint;
+  /** Of that, the part of its devices. */
+  platformDueAt: bigint;
+  /** TSC ticks from an interrupt for what is due to being ready to enter at its instant. */
+  timerLead: bigint;
+  /** Of that, ticks that expiring takes at most: what is due already expires so much later, when it is seen by the guest. 0 if that is of no account. */
+  expiryWork: bigint;
   /** Whether a timer on its EXEC clock is armed: when that is due changes whenever it begins to run. */
   hasExecTimer: boolean;
 

@@ -7,26 +7,27 @@
  * Everything from a guest's exit to the next entry is a timed path: no text, no objects, no deep calls.
  */
 import type { Dispatcher } from '../interrupts/dispatcher.ts';
-import { EXIT_CODE, VMCB } from '../regs/vmcb.ts';
+import { EVENT, EXIT_CODE, VMCB } from '../regs/vmcb.ts';
 import { EVENTS } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { Instant } from '../time/units.ts';
+import type { Platform } from '../vdev/platform.ts';
 import { AREA } from '../vm/guest-area.ts';
-import { CLOCK, LINE, PARTITION_STATE } from './abi.ts';
+import { LINE, PARTITION_STATE } from './abi.ts';
 import { AFTER, exitIndex, type ExitHandler } from './exits.ts';
 import type { HealthMonitor } from './health-monitor.ts';
 import type { SchedulerCalls } from './hypercalls.ts';
 import { createLoading } from './loader.ts';
 import { NEVER, STATE_NAMES, type Partition } from './partition.ts';
 import type { SlotTimer } from './slot-timer.ts';
-import type { PlanDescription } from './system.ts';
-import { NEVER_DUE } from './virtual-timers.ts';
+import type { PlanDescription, SlotDescription } from './system.ts';
+import { BEFORE_ALL, NEVER_DUE } from './virtual-timers.ts';
 import type { SystemTime } from './system-time.ts';
 
 export interface SchedulerParts {
   readonly partitions: readonly Partition[];
   readonly plans: readonly PlanDescription[];
-  /** Run ends at this instant, at the end of a slot; 0: when all partitions have halted. */
+  /** The run ends at this instant, at the end of a slot; 0: when all partitions have halted. */
   readonly duration: bigint;
   readonly time: SystemTime;
   readonly timer: SlotTimer;
@@ -42,6 +43,12 @@ export interface SchedulerParts {
   readonly endTimerInterrupt: (value: 0) => void;
   /** Work of the kernel that is not urgent, in pieces: done in idle time, and at the end of slots when it is due. */
   readonly chores: Chores;
+  /**
+   * Called when a major frame is over, before the next one is placed; time may stand still in it.
+   * @param end of the frame: the next one begins at this instant, or after it
+   * @returns why the run ends with this frame; undefined if it goes on
+   */
+  readonly betweenFrames?: ((end: bigint) => string | undefined) | undefined;
   /** TSC ticks that the kernel ran at most between two moments at which interrupts were taken. */
   readonly longestStretch: () => bigint;
 }
@@ -121,13 +128,18 @@ export const LEADS = {
   PREPARE: 26_000n,
   /** From the timer's interrupt to being ready to enter with a virtual interrupt. */
   TIMER: 27_000n,
+  /** The same where a tick goes through virtual devices, and more before a slot whose partition has some. */
+  TICK: 110_000n,
+  /** Of that, what remains from the decision to deliver: guest time may be set, and that to what it is at the entry. */
+  DELIVER: 92_000n,
+  PLATFORM: 60_000n,
   /** Handling of any one exit. */
   EXIT: 75_000n,
   /** Taken from a slot for chores, and what one piece takes at most. */
   CHORES: 24_000n,
   CHORE: 12_000n,
   /** Taken from a slot before one that begins with virtual timers to expire, or from the last one of a plan. */
-  EXPIRE: 32_000n,
+  EXPIRE: 36_000n,
   PLAN: 30_000n,
   /** What a guest has at least between two expiries, whatever timers it has armed. */
   GUEST: 20_000n,
@@ -139,7 +151,7 @@ export const LEADS = {
   ARM: 1_500n,
   /** What a guest has at least from an entry at an instant on. */
   HANDLER: 5_000n,
-  /** What a guest in an interrupt shadow runs before it is looked at again. */
+  /** What a guest in an interrupt shadow runs before it is looked at again, or one whose entry was waited for when an interrupt was taken. */
   SHADOW: 300n,
 } as const;
 
@@ -152,12 +164,28 @@ const EXPIRIES_BEFORE_RUN = 2;
 const { READY, IDLE, HALTED } = PARTITION_STATE;
 
 export function createScheduler(parts: SchedulerParts): Scheduler {
-  const { partitions, time, timer, dispatcher, trace, rdtsc, runGuest, takeFired, endTimerInterrupt, timerVector, chores } = parts;
+  const {
+    partitions,
+    duration,
+    time,
+    timer,
+    dispatcher,
+    trace,
+    rdtsc,
+    runGuest,
+    takeFired,
+    endTimerInterrupt,
+    timerVector,
+    chores,
+    betweenFrames,
+  } = parts;
   const { armAtEntry } = timer;
   const { toTsc, toInstant, toTicks, toNanos } = time;
   const recordSlot = trace.recorder(EVENTS.slotRun);
   const recordWoken = trace.recorder(EVENTS.slotWoken);
   const recordLate = trace.recorder(EVENTS.slotLate);
+  const recordGuestInterrupt = trace.recorder(EVENTS.guestInterrupt);
+  const recordGuestTime = trace.recorder(EVENTS.guestTime);
   const timerAlone = BigInt((timerVector << 8) | 1);
   const toNumber = Number;
 
@@ -165,6 +193,9 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   const quickLead = toTicks(LEADS.QUICK);
   const prepareLead = toTicks(LEADS.PREPARE);
   const timerLead = toTicks(LEADS.TIMER);
+  const tickLead = toTicks(LEADS.TICK);
+  const deliverLead = toTicks(LEADS.DELIVER);
+  const platformLead = toTicks(LEADS.PLATFORM);
   const exitLead = toTicks(LEADS.EXIT);
   const choresLead = toTicks(LEADS.CHORES);
   const choreLead = toTicks(LEADS.CHORE);
@@ -177,6 +208,13 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   const handlerRun = toTicks(LEADS.HANDLER);
   const shadowRun = toTicks(LEADS.SHADOW);
   const lateLimit = toTicks(LATE);
+
+  for (const partition of partitions) {
+    partition.timerLead = partition.platform === undefined ? timerLead : tickLead;
+    partition.expiryWork = partition.platform === undefined ? 0n : deliverLead;
+  }
+  /** What the start of a slot takes more than others. */
+  const leadBefore = ({ partition }: SlotDescription): bigint => (partitions[partition]!.platform === undefined ? 0n : platformLead);
 
   const plans: readonly Plan[] = parts.plans.map((description, index) => {
     const majorFrame = BigInt(description.majorFrame);
@@ -192,7 +230,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         end,
         startTicks: toTicks(start),
         endTicks: toTicks(end),
-        leaveTicks: toTicks(end) - (isFollowed ? switchLead : 0n),
+        leaveTicks: toTicks(end) - (isFollowed ? switchLead + leadBefore(description.slots[at + 1] ?? description.slots[0]!) : 0n),
         next: undefined,
         nextTicks: 0n,
         isFollowed,
@@ -273,20 +311,49 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       const at = toTsc(watchdog);
       if (at < due) due = at;
     }
+    const platform = partition.platform;
+    if (platform !== undefined) {
+      const at = platform.dueTsc();
+      partition.platformDueAt = at;
+      if (at < due) due = at;
+    }
     partition.dueAt = due;
+  }
+
+  /**
+   * A partition's devices may be in another state than before: its CPU is told what they ask for, and what its TSC shows.
+   * @returns AFTER.x
+   */
+  function settle(partition: Partition, platform: Platform): number {
+    const { requests, vcpu, interrupts } = partition;
+    if (requests.isReset || requests.isOff) {
+      if (requests.isReset) reset(partition, false, 'its own, by a port');
+      else setState(partition, HALTED, 'it switched itself off');
+      requests.isReset = requests.isOff = false;
+      return AFTER.REPLAN;
+    }
+    const { vmcb, vmcb32 } = vcpu;
+    const offset = platform.tscOffset();
+    if (vmcb[TSC_OFFSET] !== offset) {
+      vmcb[TSC_OFFSET] = offset;
+      if (partition.runningSince !== undefined) writeClocks(partition, rdtsc());
+      recordGuestTime(rdtsc(), partition.index, platform.offset(), platform.owed());
+    }
+    vmcb32[V_INTR_WORD] = (vmcb32[V_INTR_WORD]! & ~0xff) | platform.readCr8();
+    return interrupts.sense() || platform.dueTsc() !== partition.platformDueAt ? AFTER.REPLAN : AFTER.RESUME;
   }
 
   /** Expires what is due by a TSC value. */
   function expire(partition: Partition, tsc: bigint): void {
     const timers = partition.timers;
     const instant = toInstant(tsc);
-    if (partition.frozenAt === undefined) {
-      const now = (instant + partition.hwOffset) as Instant;
-      if (timers.nextHw <= now && timers.expire(CLOCK.HW, now)) partition.interrupts.pending |= 1 << LINE.HW_TIMER;
-    }
-    if (partition.hasExecTimer && partition.runningSince !== undefined) {
-      const now = toNanos(execAt(partition, tsc)) as Instant;
-      if (timers.nextExec <= now && timers.expire(CLOCK.EXEC, now)) partition.interrupts.pending |= 1 << LINE.EXEC_TIMER;
+    const hw = partition.frozenAt === undefined ? ((instant + partition.hwOffset) as Instant) : BEFORE_ALL;
+    const exec = partition.hasExecTimer && partition.runningSince !== undefined ? (toNanos(execAt(partition, tsc)) as Instant) : BEFORE_ALL;
+    if (timers.nextHw <= hw || timers.nextExec <= exec) partition.interrupts.pending |= timers.expire(hw, exec);
+    const platform = partition.platform;
+    if (platform !== undefined && partition.platformDueAt <= tsc) {
+      platform.deliver(tsc);
+      settle(partition, platform);
     }
     const watchdog = partition.watchdogDue;
     // What is done about it takes as long as an exit: if there is no time for that, in the next slot.
@@ -318,6 +385,12 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   function beginReset(partition: Partition): void {
     partition.timers.reset();
     partition.restart();
+    timer.prepareArea(partition.vcpu.area, shadowRun);
+    const { platform } = partition;
+    if (platform !== undefined) {
+      platform.reset();
+      partition.vcpu.vmcb[TSC_OFFSET] = platform.tscOffset();
+    }
     partition.interrupts.reset();
     partition.page.setFrozen(false);
     // Its offsets are gone, that of its TSC too: what the page says of this slot is not right any more.
@@ -368,6 +441,12 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   // ---- idle
 
+  /** After a piece of work, while no guest runs: interrupts have not been taken for long enough. */
+  function takeInterrupts(): void {
+    dispatcher.pollAndDispatch();
+    takeFired();
+  }
+
   /** Waits, taking interrupts, until a TSC value; does what is not urgent meanwhile. */
   function idleUntil(until: bigint): void {
     if (deferredTaken !== 0) dispatchDeferred();
@@ -377,6 +456,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       if (now >= until) return;
       if (until - now > choreLead + wakeLead && chores.isDue(now)) {
         chores.step();
+        takeInterrupts();
         continue;
       }
       timer.arm(until);
@@ -403,29 +483,35 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         const index = exitIndex(code);
         partition.exits[index] = partition.exits[index]! + 1;
         handlers[index]!(partition);
+        takeInterrupts();
       } else if (partition.state === READY && partition.loading === undefined) return now;
       else if (partition.state === READY) {
         // A piece takes less than the exit lead.
         if (now >= deferAt) idleUntil(end);
-        else if (partition.loading!.step()) {
-          partition.loading = undefined;
-          findDue(partition);
+        else {
+          if (partition.loading!.step()) {
+            partition.loading = undefined;
+            findDue(partition);
+          }
+          takeInterrupts();
         }
       } else if (partition.state === IDLE && interrupts.isDeliverable()) {
         partition.state = READY;
       } else {
         const due = partition.state === IDLE ? partition.dueAt : NEVER;
-        if (due < end && due <= now + timerLead) {
-          const at = due > now ? due : now;
+        if (due < end && due <= now + partition.timerLead) {
+          const at = due > now + partition.expiryWork ? due : now + partition.expiryWork;
           expire(partition, at);
           if (interrupts.isDeliverable() && partition.state === IDLE) {
             partition.state = READY;
             return at;
           }
         } else {
-          const wake = due < end ? due - timerLead : end;
-          if (wake - now > choreLead + wakeLead && chores.isDue(now)) chores.step();
-          else {
+          const wake = due < end ? due - partition.timerLead : end;
+          if (wake - now > choreLead + wakeLead && chores.isDue(now)) {
+            chores.step();
+            takeInterrupts();
+          } else {
             timer.arm(wake);
             dispatcher.waitAndDispatch();
             takeFired();
@@ -433,6 +519,16 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         }
       }
     }
+  }
+
+  /** An interrupt of virtual controllers has been taken, if one goes in: their next one may be due, or wait for the moment at which it can be. */
+  function noteInjected(partition: Partition, platform: Platform, resumeAt: bigint): void {
+    const injected = partition.vcpu.vmcb32[EVENTINJ_LOW]!;
+    if (injected < 0) {
+      recordGuestInterrupt(resumeAt > 0n ? resumeAt : rdtsc(), partition.index, injected & EVENT.VECTOR);
+      findDue(partition);
+    }
+    if (platform.isHeld()) partition.interrupts.awaitInterruptible();
   }
 
   /** As much of them as fits before a TSC value. */
@@ -504,8 +600,9 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     const next = slot.next!;
     const partition = next.partition;
     if (!slot.isFollowed || nextPlan !== undefined || partition === slot.partition || isLast(turn)) return;
+    if (betweenFrames !== undefined && next.index <= slot.index) return;
     if (partition.state !== READY || partition.loading !== undefined || partition.deferredCode !== undefined) return;
-    if (partition.hasExecTimer || partition.dueAt <= turn.frameTsc + slot.nextTicks + timerLead) return;
+    if (partition.platform !== undefined || partition.hasExecTimer || partition.dueAt <= turn.frameTsc + slot.nextTicks + timerLead) return;
     if (unbooked !== undefined) book(unbooked);
     if (next.index > slot.index) place(spare, next, turn.frame, turn.frameStart, turn.frameTsc);
     else {
@@ -530,37 +627,84 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     isAhead = true;
   }
 
+  /** A turn that was not prepared ahead: when it is left, what is due at its start, and its page. */
+  function begin(own: Turn): void {
+    const { slot, startTsc } = own;
+    const { partition } = slot;
+    const { interrupts, platform } = partition;
+    if (nextPlan !== undefined) own.leaveAt -= planLead;
+    else if (slot.isFollowed && slot.next!.partition.dueAt <= own.frameTsc + slot.nextTicks) own.leaveAt -= expireLead;
+    // Hypercalls and the watchdog look at them.
+    leaveAt = own.leaveAt;
+    deferAt = leaveAt - exitLead;
+    if (platform !== undefined) {
+      platform.beforeRun(startTsc);
+      settle(partition, platform);
+      findDue(partition);
+    }
+    if (partition.state <= IDLE) {
+      if (partition.dueAt <= startTsc) expire(partition, startTsc);
+      interrupts.pending |= 1 << LINE.SLOT_START;
+      if (partition.state === IDLE && (interrupts.pending & interrupts.enabled) !== 0) partition.state = READY;
+    }
+    prepare(own);
+  }
+
+  /** Interrupts other than the timer's alone. Too late in a slot for their handlers, these are called in the next one. @returns whether the timer fired */
+  function dispatchAtExit(taken: bigint, left: bigint): boolean {
+    const count = toNumber(taken & 0xffn);
+    if (left >= deferAt) deferredTaken = count;
+    else {
+      deferredTaken = 0;
+      dispatcher.dispatchTaken(count);
+    }
+    return takeFired();
+  }
+
+  /** An exit that comes too late in a slot to be handled: the guest is at the same instruction in its next one. */
+  function deferExit(partition: Partition, code: number): void {
+    partition.deferredExits++;
+    // What the VMCB holds then can't be entered to find out again, and a trap does not come again.
+    if (code === EXIT_CODE.SHUTDOWN || code === EXIT_CODE.INVALID || code === DEBUG_EXCEPTION) partition.deferredCode = code;
+  }
+
+  /** The slot's last stretch: the next one has been prepared, if it could be, and the guest goes on until it is left. @returns whether there is time for that */
+  function goOn(own: Turn): boolean {
+    const { area } = own.slot.partition.vcpu;
+    if (isAhead) {
+      leaveAt = own.frameTsc + own.slot.endTicks - quickLead;
+      // From here on nothing is handled any more.
+      deferAt = rdtsc();
+    }
+    const resumeAt = rdtsc() + rearmLead;
+    if (resumeAt + rearmLead >= leaveAt) return false;
+    armAtEntry(area, resumeAt, leaveAt);
+    area[AREA.NOT_BEFORE] = resumeAt;
+    return true;
+  }
+
   function runSlot(): void {
     const own = turn;
     const slot = own.slot;
     const partition = slot.partition;
     const interrupts = partition.interrupts;
+    const platform = partition.platform;
+    const lead = partition.timerLead;
+    const work = partition.expiryWork;
     const vcpu = partition.vcpu;
     const area = vcpu.area;
     const guest = vcpu.guest;
     const exits = partition.exits;
     const startTsc = own.startTsc;
     let isArmed = own.isArmed;
-    leaveAt = own.leaveAt;
-    deferAt = leaveAt - exitLead;
-    let prepareAt = leaveAt - prepareLead;
     if (isArmed) {
+      leaveAt = own.leaveAt;
+      deferAt = leaveAt - exitLead;
       partition.runningSince = startTsc;
       if (deferredTaken !== 0) area[AREA.KEEP] = 1n;
-    } else {
-      if (nextPlan !== undefined) leaveAt -= planLead;
-      else if (slot.isFollowed && slot.next!.partition.dueAt <= own.frameTsc + slot.nextTicks) leaveAt -= expireLead;
-      deferAt = leaveAt - exitLead;
-      prepareAt = leaveAt - prepareLead;
-      own.leaveAt = leaveAt;
-      if (partition.state <= IDLE) {
-        if (partition.dueAt <= startTsc) expire(partition, startTsc);
-        interrupts.pending |= 1 << LINE.SLOT_START;
-        if (partition.state === IDLE && (interrupts.pending & interrupts.enabled) !== 0) partition.state = READY;
-      }
-      prepare(own);
-    }
+    } else begin(own);
 
+    let prepareAt = leaveAt - prepareLead;
     let choresAt = own.choresAt;
     /** TSC of the next entry; 0: at once, if nothing has to be armed. */
     let resumeAt = startTsc;
@@ -588,22 +732,26 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
         // What goes in at the entry, and what ends this run of the guest.
         let until = prepareAt < choresAt ? prepareAt : choresAt;
-        if ((interrupts.pending & interrupts.enabled) !== 0 || interrupts.isWindowOpen || vcpu.vmcb32[EXITINTINFO_LOW]! < 0)
+        if ((interrupts.pending & interrupts.enabled) !== 0 || interrupts.isWindowOpen || vcpu.vmcb32[EXITINTINFO_LOW]! < 0) {
           if (interrupts.prepare() === 'short') until = 0n;
+          if (platform !== undefined) noteInjected(partition, platform, resumeAt);
+        } else if (platform !== undefined && platform.isHeld()) interrupts.awaitInterruptible();
         // Their handlers have waited for a slot with time.
         if (deferredTaken !== 0) until = 0n;
         // What is due behind the slot's end waits for the next one.
         if (until !== 0n && partition.dueAt < leaveAt) {
           const due = partition.dueAt;
-          const now = resumeAt > 0n ? resumeAt : rdtsc();
-          if (due > now + timerLead) {
-            if (due - timerLead < until) until = due - timerLead;
-          } else if (now + expireLead < leaveAt) {
+          // Both have passed by now if much was done since.
+          const clock = rdtsc();
+          const now = clock > resumeAt ? clock : resumeAt;
+          if (due > now + lead) {
+            if (due - lead < until) until = due - lead;
+          } else if (now + (platform === undefined ? expireLead : lead) < leaveAt) {
             if (expiries < EXPIRIES_BEFORE_RUN) {
               // Its run would be over before it began: the instant is waited for here, at the slot's start for the partition's own sake.
               expiries++;
               if (entered === 0n) own.isReady = false;
-              resumeAt = due > now ? due : now;
+              resumeAt = due > now + work ? due : now + work;
               expire(partition, resumeAt);
               armed = 0n;
               continue;
@@ -635,15 +783,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         const taken = area[AREA.TAKEN]!;
         // Its end is told where it is armed again: at the next entry, or before idling.
         if (taken === timerAlone) armed = 0n;
-        else if (taken !== 0n) {
-          // Too late in a slot for their handlers: they are called in the next one.
-          if (left >= deferAt) deferredTaken = toNumber(taken & 0xffn);
-          else {
-            deferredTaken = 0;
-            dispatcher.dispatchTaken(toNumber(taken & 0xffn));
-          }
-          if (takeFired()) armed = 0n;
-        }
+        else if (taken !== 0n && dispatchAtExit(taken, left)) armed = 0n;
         if (code === EXIT_CODE.INTR) {
           exits[INTR] = exits[INTR]! + 1;
           if (left >= leaveAt || isBroken || deferredTaken !== 0) break running;
@@ -651,18 +791,9 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
             // Unless the kernel has come to it too late.
             if (left < prepareAt + armLead) prepareAhead();
             prepareAt = NEVER;
-            if (isAhead) {
-              leaveAt = own.frameTsc + slot.endTicks - quickLead;
-              // From here on nothing is handled any more.
-              deferAt = left;
-            }
             // Without an expiry in between: it could not be kept.
-            resumeAt = rdtsc() + rearmLead;
-            if (resumeAt + rearmLead >= leaveAt) break running;
-            armAtEntry(area, resumeAt, leaveAt);
-            area[AREA.NOT_BEFORE] = resumeAt;
+            if (!goOn(own)) break running;
             armed = leaveAt;
-            resumeAt = 0n;
             continue;
           }
           if (left >= choresAt) {
@@ -672,9 +803,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
           break;
         }
         if (left >= deferAt) {
-          partition.deferredExits++;
-          // What the VMCB holds then can't be entered to find out again, and a trap does not come again.
-          if (code === EXIT_CODE.SHUTDOWN || code === EXIT_CODE.INVALID || code === DEBUG_EXCEPTION) partition.deferredCode = code;
+          deferExit(partition, code);
           break running;
         }
         const index = code & 0xff;
@@ -694,6 +823,11 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     }
     own.entered = entered;
     own.left = left;
+    if (platform !== undefined) {
+      // The CPU is the partition's to the end of its slot, whatever the kernel takes of it; unless it ends early.
+      const end = isBroken ? left : own.frameTsc + slot.endTicks;
+      platform.afterRun(left > end ? left : end);
+    }
     if (isAhead) unbooked = own;
     else {
       if (unbooked !== undefined) book(unbooked);
@@ -736,7 +870,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   }
 
   /** Whether the run ends with this turn. */
-  const isLast = ({ frameStart, slot }: Turn): boolean => parts.duration !== 0n && frameStart + slot.end >= parts.duration;
+  const isLast = ({ frameStart, slot }: Turn): boolean => duration !== 0n && frameStart + slot.end >= duration;
 
   /** Puts the turn where the plan goes on. @returns why the run is over, undefined if it is not */
   function advance(): string | undefined {
@@ -745,6 +879,12 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     if (after !== undefined) {
       place(turn, after, turn.frame, turn.frameStart, turn.frameTsc);
       return undefined;
+    }
+    if (betweenFrames !== undefined) {
+      if (deferredTaken !== 0) dispatchDeferred();
+      endTimerInterrupt(0);
+      const ended = betweenFrames(isBroken ? time.now() : turn.frameStart + plan.majorFrame);
+      if (ended !== undefined) return ended;
     }
     // A maintenance plan begins at once: at the next instant that leaves time to prepare its first slot.
     const frameStart = isBroken ? time.now() + LEADS.SWITCH + LEADS.PLAN : turn.frameStart + plan.majorFrame;
@@ -755,9 +895,9 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       nextPlan = undefined;
       trace.record(EVENTS.planSwitched, plan.index, plan.description.name, frame);
     }
-    if (parts.duration === 0n) {
+    if (duration === 0n) {
       if (haltedCount === partitions.length) return 'every partition has halted';
-    } else if (frameStart >= parts.duration) return 'its duration is over';
+    } else if (frameStart >= duration) return 'its duration is over';
     place(turn, plan.slots[0]!, frame, frameStart, toTsc(frameStart));
     return undefined;
   }
@@ -774,6 +914,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       return;
     }
     let prepareAt = startTsc - switchLead - wakeLead;
+    if (slot.partition.platform !== undefined) prepareAt -= platformLead;
     if (slot.partition.dueAt <= startTsc) prepareAt -= expireLead;
     if (now < prepareAt) idleUntil(prepareAt);
     runSlot();
@@ -781,7 +922,10 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   function run(): string {
     place(turn, plan.slots[0]!, 0, 0n, toTsc(0n));
-    for (const partition of partitions) findDue(partition);
+    for (const partition of partitions) {
+      timer.prepareArea(partition.vcpu.area, shadowRun);
+      findDue(partition);
+    }
     for (;;) {
       try {
         takeTurn();
@@ -814,6 +958,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       hasTime: () => rdtsc() < deferAt,
       hwClock: (partition) => hwAt(partition, time.now()),
       execClock: (partition) => toNanos(execAt(partition, rdtsc())),
+      settle,
       refreshClocks: (partition) => {
         if (partition.runningSince !== undefined) writeClocks(partition, rdtsc());
         findDue(partition);
@@ -837,4 +982,6 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 const INTR = exitIndex(EXIT_CODE.INTR);
 const DEBUG_EXCEPTION = EXIT_CODE.EXCEPTION + 1;
 const TSC_OFFSET = VMCB.TSC_OFFSET >> 3;
+const V_INTR_WORD = VMCB.V_INTR >> 2;
+const EVENTINJ_LOW = VMCB.EVENTINJ >> 2;
 const EXITINTINFO_LOW = VMCB.EXITINTINFO >> 2;

@@ -22,6 +22,7 @@ function create(numerator = 1n, denominator = 1n) {
     setTsc: (value: bigint) => (tsc = value),
     /** Ticks that the world switch will store for a run of `length` TSC ticks. */
     atEntry: (length: bigint) => {
+      timer.prepareArea(area, 300n);
       timer.armAtEntry(area, 5_000n, 5_000n + length);
       expect([area[AREA.TIMER_ADDRESS], area[AREA.END_ADDRESS]]).toEqual([BigInt(REGISTER), BigInt(EOI)]);
       return area[AREA.TIMER_VALUE];
@@ -36,6 +37,12 @@ it('counts from the entry on to an instant, in its own ticks, or to the tick bef
   expect([24n, 47n, 48n, 24_000_000n].map(slow.atEntry)).toEqual([1n, 1n, 2n, 1_000_000n]);
   const fast = create(3n, 2n);
   expect([2n, 3n, 1_000n].map(fast.atEntry)).toEqual([3n, 4n, 1_500n]);
+});
+
+it('has a shorter run ready for where interrupts wait, in its own ticks', () => {
+  const area = new BigInt64Array(AREA_LENGTH / 8);
+  create(1n, 24n).timer.prepareArea(area, 300n);
+  expect([area[AREA.TIMER_VALUE_IF_TAKEN], area[AREA.TIMER_ADDRESS]]).toEqual([12n, 0n]);
 });
 
 it('is never armed with 0, which would stop it: an instant that has passed comes at once', () => {

@@ -7,6 +7,11 @@ import type { TimerName } from '../time/hw-timer.ts';
 
 export interface SlotTimer {
   readonly name: TimerName;
+  /**
+   * Before the first armAtEntry on an area, and after it was put back to its beginning.
+   * @param short TSC ticks after which the guest is left again if interrupts were taken while its entry was waited for
+   */
+  prepareArea(area: BigInt64Array, short: bigint): void;
   /** One interrupt at the TSC value `at`, or a tick before, for a guest that is entered at `from`. Far ones come sooner. */
   armAtEntry(area: BigInt64Array, from: bigint, at: bigint): void;
   /** The same from now on. */
@@ -42,10 +47,13 @@ export function createLocalApicSlotTimer(
 
   return {
     name: 'lapic',
+    prepareArea: (area, short) => {
+      area[AREA.END_ADDRESS] = endAddress;
+      area[AREA.TIMER_VALUE_IF_TAKEN] = inTicks(short);
+    },
     armAtEntry: (area, from, at) => {
       area[AREA.TIMER_VALUE] = inTicks(at - from);
       area[AREA.TIMER_ADDRESS] = address;
-      area[AREA.END_ADDRESS] = endAddress;
     },
     arm: (at) => rearm(toNumber(inTicks(at - rdtsc()))),
     // "Initial Count Register": writing 0 stops the timer.

@@ -4,6 +4,8 @@
  * Durations and instants are whole nanoseconds, sizes bytes, and all numbers are below 2^53. Partitions and plans are named by index.
  */
 export const SYSTEM_FILE = 'system.json';
+/** The DSDT of a virtual platform (kernel/vdev/dsdt.asl), compiled, in the boot module: with and without an HPET. */
+export const DSDT_FILES = { withHpet: 'dsdt.aml', withoutHpet: 'dsdt-without-hpet.aml' } as const;
 export const SYSTEM_FORMAT = 1;
 
 /** A slot shorter than this leaves no time to prepare the next one. */
@@ -37,6 +39,57 @@ export interface PartitionDescription {
   /** Longest time between two signs of life (hypercall WATCHDOG); 0: no watchdog until the partition arms one. */
   readonly watchdog: number;
   readonly health: readonly HealthRule[];
+  /** A PC's devices, virtual ones; without it the partition has hypercalls and the ports it was given. */
+  readonly platform?: PlatformDescription;
+}
+
+/** What becomes of a virtual timer's ticks that fall due while their partition does not run, in the order of Xen's numbers. */
+export const TIMER_MODES = [
+  'delay_for_missed_ticks',
+  'no_delay_for_missed_ticks',
+  'no_missed_ticks_pending',
+  'one_missed_tick_pending',
+] as const;
+export type TimerMode = (typeof TIMER_MODES)[number];
+
+/** A virtual PC: 8259As, local and I/O APIC, 8254, MC146818A, ACPI PM timer, HPET, 16550 at COM1, reset port, ACPI tables. */
+export interface PlatformDescription {
+  readonly timerMode: TimerMode;
+  /** Whether RDTSC reads the CPU's counter plus the guest's offset, or ends in an exit. The guest reads the same either way. */
+  readonly tsc: 'native' | 'emulated';
+  /** COUNTER_CLK_PERIOD in femtoseconds, and how many timers; without it the guest finds no HPET. */
+  readonly hpet?: { readonly period: number; readonly timers: number };
+  /** What the real-time clock shows at the epoch: seconds since 1970. */
+  readonly date: number;
+  /** Rules other than today's, for experiments. */
+  readonly rules: PlatformRules;
+}
+
+/** I/O ports of the virtual devices. A partition that has them can't be given the machine's own of the same number. */
+export const PLATFORM_PORTS = {
+  PIC_MASTER: { first: 0x20, count: 2 },
+  PIT: { first: 0x40, count: 4 },
+  SYSTEM_CONTROL_PORT_B: { first: 0x61, count: 1 },
+  KEYBOARD_COMMAND: { first: 0x64, count: 1 },
+  RTC: { first: 0x70, count: 2 },
+  PIC_SLAVE: { first: 0xa0, count: 2 },
+  UART: { first: 0x3f8, count: 8 },
+  ELCR: { first: 0x4d0, count: 2 },
+  /** ACPI's PM1 event block, PM1 control block and PM timer. */
+  PM: { first: 0x600, count: 12 },
+  RESET_CONTROL: { first: 0xcf9, count: 1 },
+} as const;
+/** ACPI tables lie below the first MiB's end. */
+export const PLATFORM_MEMORY_MIN = 1024 * 1024;
+
+/** The places at which Xen sets a guest's time, each of which the patch of 2007 took out; and whose rules hold. */
+export interface PlatformRules {
+  /** When the partition gets the CPU back, its time goes on where it stood (pt_thaw_time). */
+  readonly setOnThaw: boolean;
+  /** When a tick has been taken, guest time is set to its instant if it is behind (pt_intr_post). */
+  readonly setOnPost: boolean;
+  /** `2007`: HPET timers are plain timers of the host, and of those that fall due while the partition does not run one is kept. */
+  readonly era: 'today' | '2007';
 }
 
 export type ProgramDescription =

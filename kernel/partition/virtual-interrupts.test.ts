@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { INTERCEPT_1, V_INTR, VMCB } from '../regs/vmcb.ts';
 import { createFakeVcpu } from '../testing/guest.ts';
-import { createVirtualInterrupts } from './virtual-interrupts.ts';
+import { LINE } from './abi.ts';
+import { createVirtualInterrupts, type InterruptController } from './virtual-interrupts.ts';
 
 const VALID = 0x8000_0000;
 const INTERRUPT = 0;
@@ -10,9 +11,9 @@ const EXCEPTION = 3 << 8;
 const SOFTWARE = 4 << 8;
 const HAS_ERROR = 1 << 11;
 
-function create(exceptions = 0) {
+function create(exceptions = 0, controller?: InterruptController) {
   const vcpu = createFakeVcpu({ mode: 'protected', entry: 0x4000 }, exceptions);
-  const lines = createVirtualInterrupts(vcpu);
+  const lines = createVirtualInterrupts(vcpu, controller);
   const view = new DataView(vcpu.vmcb.buffer);
   lines.enabled = -1;
   const guest = {
@@ -267,4 +268,62 @@ it('a reset leaves nothing', () => {
   interrupt(VALID | EXCEPTION | 6);
   lines.reset();
   expect([lines.pending, lines.enabled, lines.vectorBase, hasWindow(), injected(), interruptedBy()]).toEqual([0, 0, 0x40, false, 0, 0]);
+});
+
+describe('the line of virtual interrupt controllers', () => {
+  const CONTROLLER = 1 << LINE.CONTROLLER;
+
+  /** A controller whose interrupts wait in a list. */
+  function createController(...vectors: number[]) {
+    return { vectors, isRequesting: () => vectors.length > 0, acknowledge: () => vectors.shift()! };
+  }
+
+  it('is enabled whatever the guest masks, and absent where there are no controllers', () => {
+    const { lines } = create(0, createController(0x31));
+    lines.setEnabled(1 << 3);
+    expect(lines.enabled).toBe((1 << 3) | CONTROLLER);
+    lines.reset();
+    expect(lines.enabled).toBe(CONTROLLER);
+    const { lines: without } = create();
+    without.setEnabled(-1);
+    expect(without.sense()).toBe(false);
+    expect(without.pending).toBe(0);
+  });
+
+  it('follows what they ask for, and says when that changed', () => {
+    const controller = createController(0x31);
+    const { lines } = create(0, controller);
+    expect([lines.sense(), lines.pending & CONTROLLER, lines.sense()]).toEqual([true, CONTROLLER, false]);
+    controller.vectors.pop();
+    expect([lines.sense(), lines.pending & CONTROLLER]).toEqual([true, 0]);
+  });
+
+  it('is acknowledged when it goes in, not before, with their vector', () => {
+    const controller = createController(0x31, 0x32);
+    const guest = create(0, controller);
+    guest.lines.sense();
+    guest.setIf(false);
+    guest.lines.prepare();
+    expect([guest.injected(), guest.hasWindow(), controller.vectors.length]).toEqual([0, true, 2]);
+    guest.setIf(true);
+    guest.lines.prepare();
+    // The second one waits for the window behind the first.
+    expect([guest.injected(), guest.hasWindow(), controller.vectors]).toEqual([(VALID | INTERRUPT | 0x31) >>> 0, true, [0x32]]);
+    guest.enter();
+    guest.lines.prepare();
+    expect([guest.injected(), guest.hasWindow(), controller.vectors]).toEqual([(VALID | INTERRUPT | 0x32) >>> 0, false, []]);
+  });
+
+  it('loses none whose delivery an exception broke off: it goes in again, and they are not asked again', () => {
+    const controller = createController(0x55);
+    const guest = create(0, controller);
+    guest.interrupt(VALID | INTERRUPT | 0x31);
+    expect(guest.lines.injectException(14, 0)).toBe(true);
+    guest.enter();
+    guest.lines.prepare();
+    expect([guest.injected(), controller.vectors]).toEqual([(VALID | INTERRUPT | 0x31) >>> 0, [0x55]]);
+    guest.enter();
+    guest.lines.prepare();
+    expect([guest.injected(), controller.vectors]).toEqual([(VALID | INTERRUPT | 0x55) >>> 0, []]);
+  });
 });

@@ -8,6 +8,14 @@ import { EVENT, INTERCEPT_1, V_INTR, VMCB } from '../regs/vmcb.ts';
 import type { Vcpu } from '../vm/vcpu.ts';
 import { DEFAULT_VECTOR_BASE, LINE } from './abi.ts';
 
+/** A partition's virtual interrupt controllers, seen from its CPU. */
+export interface InterruptController {
+  /** Whether an interrupt waits that the CPU could take now. */
+  isRequesting(): boolean;
+  /** The CPU takes it. @returns its vector */
+  acknowledge(): number;
+}
+
 export interface VirtualInterrupts {
   /** Bits of the lines that are pending, and of those that are delivered; open, so that the scheduler need not call. */
   pending: number;
@@ -17,6 +25,10 @@ export interface VirtualInterrupts {
   /** Whether a #VMEXIT VINTR is asked for. */
   isWindowOpen: boolean;
   raise(line: number): void;
+  /** Which lines the guest wants; that of its controllers is enabled whatever it says. */
+  setEnabled(lines: number): void;
+  /** Looks what the controllers ask for: after anything that may have changed it. @returns whether it is other than before */
+  sense(): boolean;
   /** Whether one is pending on a line that is enabled. */
   isDeliverable(): boolean;
   /**
@@ -31,6 +43,10 @@ export interface VirtualInterrupts {
    * @returns false if that is a triple fault: nothing goes in, the guest has shut down
    */
   injectException(vector: number, errorCode?: number): boolean;
+  /** Whether the guest could take an interrupt at the next entry. */
+  isInterruptible(): boolean;
+  /** Asks for the moment at which it can, if it can't. */
+  awaitInterruptible(): void;
   reset(): void;
 }
 
@@ -56,7 +72,31 @@ const isContributory = (vector: number): boolean => ((CONTRIBUTORY >>> vector) &
 /** The engine looks a global up at each use. */
 const { clz32 } = Math;
 
-export function createVirtualInterrupts({ vmcb, vmcb32 }: Pick<Vcpu, 'vmcb' | 'vmcb32'>): VirtualInterrupts {
+/** The line of the controllers. */
+const CONTROLLER = 1 << LINE.CONTROLLER;
+const NONE = -1;
+
+/** @param controller of a partition that has virtual interrupt controllers */
+export function createVirtualInterrupts(
+  { vmcb, vmcb32 }: Pick<Vcpu, 'vmcb' | 'vmcb32'>,
+  controller?: InterruptController,
+): VirtualInterrupts {
+  const always = controller ? CONTROLLER : 0;
+  /** A vector that the CPU took from the controllers and whose delivery an exception broke off: it is the next to go in. */
+  let brokenOff = NONE;
+
+  /** @returns the vector that goes in for the lowest of these lines */
+  function take(lowest: number): number {
+    if (lowest !== CONTROLLER || controller === undefined) {
+      lines.pending &= ~lowest;
+      return lines.vectorBase + 31 - clz32(lowest);
+    }
+    const vector = brokenOff === NONE ? controller.acknowledge() : brokenOff;
+    brokenOff = NONE;
+    lines.sense();
+    return vector;
+  }
+
   function openWindow(): void {
     if (lines.isWindowOpen) return;
     lines.isWindowOpen = true;
@@ -72,11 +112,24 @@ export function createVirtualInterrupts({ vmcb, vmcb32 }: Pick<Vcpu, 'vmcb' | 'v
 
   const lines: VirtualInterrupts = {
     pending: 0,
-    enabled: 0,
+    enabled: always,
     vectorBase: DEFAULT_VECTOR_BASE,
     isWindowOpen: false,
     raise: (line) => {
       lines.pending |= 1 << line;
+    },
+    setEnabled: (wanted) => {
+      lines.enabled = wanted | always;
+    },
+    sense: () => {
+      if (controller === undefined) return false;
+      const before = lines.pending;
+      lines.pending = brokenOff !== NONE || controller.isRequesting() ? before | CONTROLLER : before & ~CONTROLLER;
+      return lines.pending !== before;
+    },
+    isInterruptible: () => vmcb32[EVENTINJ_LOW]! >= 0 && (vmcb32[FLAGS]! & IF) !== 0 && (vmcb32[SHADOW]! & 1) === 0,
+    awaitInterruptible: () => {
+      if (vmcb32[EVENTINJ_LOW]! < 0 || (vmcb32[FLAGS]! & IF) === 0) openWindow();
     },
     isDeliverable: () => (lines.pending & lines.enabled) !== 0,
     prepare: () => {
@@ -103,8 +156,7 @@ export function createVirtualInterrupts({ vmcb, vmcb32 }: Pick<Vcpu, 'vmcb' | 'v
         return 'short';
       }
       const lowest = deliverable & -deliverable;
-      lines.pending &= ~lowest;
-      vmcb32[EVENTINJ_LOW] = EVENT.VALID | EVENT.TYPE_INTERRUPT | (lines.vectorBase + 31 - clz32(lowest));
+      vmcb32[EVENTINJ_LOW] = EVENT.VALID | EVENT.TYPE_INTERRUPT | take(lowest);
       if ((lines.pending & lines.enabled) !== 0) openWindow();
       else if (lines.isWindowOpen) closeWindow();
       return 'usual';
@@ -116,7 +168,12 @@ export function createVirtualInterrupts({ vmcb, vmcb32 }: Pick<Vcpu, 'vmcb' | 'v
         const before = interrupted & EVENT.VECTOR;
         const type = interrupted & EVENT.TYPE;
         const line = before - lines.vectorBase;
-        if (type === EVENT.TYPE_INTERRUPT && line >= 0 && line < LINE.COUNT) lines.pending |= 1 << line;
+        if (type === EVENT.TYPE_INTERRUPT) {
+          // A line waits again. What the controllers gave away they will not give again.
+          if (controller !== undefined) brokenOff = before;
+          else if (line >= 0 && line < LINE.COUNT) lines.pending |= 1 << line;
+          lines.sense();
+        }
         if (type === EVENT.TYPE_EXCEPTION && (isContributory(vector) || vector === VECTOR_PF)) {
           if (before === VECTOR_DF) return false;
           if (before === VECTOR_PF || (isContributory(before) && vector !== VECTOR_PF)) {
@@ -131,7 +188,8 @@ export function createVirtualInterrupts({ vmcb, vmcb32 }: Pick<Vcpu, 'vmcb' | 'v
     },
     reset: () => {
       lines.pending = 0;
-      lines.enabled = 0;
+      lines.enabled = always;
+      brokenOff = NONE;
       lines.vectorBase = DEFAULT_VECTOR_BASE;
       closeWindow();
       vmcb[EVENTINJ] = 0n;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../testing/random.ts';
 import { instant } from '../time/units.ts';
-import { CLOCK, TIMERS_MAX } from './abi.ts';
-import { createVirtualTimers, EXPIRIES_MAX, NEVER_DUE } from './virtual-timers.ts';
+import { CLOCK, LINE, TIMERS_MAX } from './abi.ts';
+import { BEFORE_ALL, createVirtualTimers, EXPIRIES_MAX, NEVER_DUE } from './virtual-timers.ts';
 
 function create() {
   const counts = new Int32Array(TIMERS_MAX);
@@ -12,7 +12,12 @@ function create() {
     timers,
     arm: (timer: number, deadline: bigint, period = 0n, clock: typeof CLOCK.HW | typeof CLOCK.EXEC = CLOCK.HW) =>
       timers.arm(timer, clock, instant(deadline), period),
-    expire: (now: bigint, clock: typeof CLOCK.HW | typeof CLOCK.EXEC = CLOCK.HW) => timers.expire(clock, instant(now)),
+    /** On one clock, the other one stands. */
+    expire: (now: bigint, clock: typeof CLOCK.HW | typeof CLOCK.EXEC = CLOCK.HW): boolean => {
+      const raised = clock === CLOCK.HW ? timers.expire(instant(now), BEFORE_ALL) : timers.expire(BEFORE_ALL, instant(now));
+      if (raised !== 0 && raised !== 1 << (clock === CLOCK.HW ? LINE.HW_TIMER : LINE.EXEC_TIMER)) expect.fail(`lines ${raised}`);
+      return raised !== 0;
+    },
   };
 }
 
@@ -111,6 +116,24 @@ it('one call handles no more than EXPIRIES_MAX, the earliest first; the rest com
     if (done < TIMERS_MAX) expect([counts[TIMERS_MAX - done - 1], timers.nextHw]).toEqual([0, BigInt(done + 1)]);
   }
   expect(calls).toBe(TIMERS_MAX / EXPIRIES_MAX);
+});
+
+it('one call handles no more than EXPIRIES_MAX of both clocks together, which take turns from call to call', () => {
+  const { arm, counts, timers } = create();
+  for (let timer = 0; timer < 8; timer++) arm(timer, 100n + BigInt(timer), 0n, timer < 4 ? CLOCK.HW : CLOCK.EXEC);
+  const bits = (1 << LINE.HW_TIMER) | (1 << LINE.EXEC_TIMER);
+  const now = instant(200n);
+  expect([timers.expire(now, now), timers.armed()]).toEqual([bits, 8 - EXPIRIES_MAX]);
+  expect([timers.expire(now, now), timers.armed()]).toEqual([bits, 8 - 2 * EXPIRIES_MAX]);
+  expect([...counts.subarray(0, 8)]).toEqual([1, 1, 0, 0, 1, 1, 0, 0]);
+});
+
+it('a timer on one clock is not kept waiting by a flood on the other one', () => {
+  const { arm, counts, timers } = create();
+  for (let timer = 0; timer < 100; timer++) arm(timer, 100n, 1n);
+  arm(100, 100n, 0n, CLOCK.EXEC);
+  for (let now = 100n; counts[100] === 0 && now < 110n; now++) timers.expire(instant(now), instant(now));
+  expect(counts[100]).toBe(1);
 });
 
 it('a reset disarms all, puts the counts to 0, and all can be armed again', () => {

@@ -12,11 +12,16 @@ export const HPET = {
   LENGTH: 0x400,
 } as const;
 
+/** "Register Overview": where the platform puts the block unless the ACPI table says otherwise. */
+export const HPET_BASE = 0xfed0_0000;
+
 /** Offsets within one timer's registers. */
 export const TIMER = {
   CONF: 0x00,
   INT_ROUTE_CAP: 0x04, // high half of the configuration register: one bit per I/O APIC input
   COMPARATOR: 0x08,
+  FSB_INT_VAL: 0x10, // "Timer N FSB Interrupt Route Register": the data of the message
+  FSB_INT_ADDR: 0x14, // and where it is written
 } as const;
 
 /** Low half of "General Capabilities and ID Register". */
@@ -25,6 +30,7 @@ export const GCAP_ID = {
   NUM_TIM_CAP: field(8, 5), // number of timers - 1
   COUNT_SIZE_CAP: bit(13), // the main counter has 64 bits
   LEG_RT_CAP: bit(15), // legacy replacement is possible
+  VENDOR_ID: field(16, 16), // as in PCI
 } as const;
 
 /** "COUNTER_CLK_PERIOD": at most 05F5E100h, and not 0. */
@@ -47,5 +53,6 @@ export const TN_CONF = {
   VAL_SET_CNF: bit(6), // the next comparator write sets the accumulator of a periodic timer
   B32MODE_CNF: bit(8), // (32MODE_CNF) treat a 64-bit timer as one of 32 bits
   INT_ROUTE_CNF: field(9, 5), // I/O APIC input
-  FSB_EN_CNF: bit(14),
+  FSB_EN_CNF: bit(14), // messages instead of an I/O APIC input
+  FSB_INT_DEL_CAP: bit(15),
 } as const;

@@ -37,6 +37,9 @@ export const REGISTER = {
 /** "Time, Calendar and Alarm Data Modes": in 12-hour mode the high bit of the hours is set for PM. */
 export const HOURS_PM = bit(7);
 
+/** "Alarm": a byte with both high bits set ("don't care", 11XXXXXXb) matches whatever the time is. */
+export const ALARM_DONT_CARE = 0xc0;
+
 /** "Register A ($0A)". */
 export const A = {
   RS: field(0, 4), // rate selection
@@ -81,6 +84,21 @@ export const CRYSTAL_HZ = 32_768;
 export const RS_FASTEST = 3; // 8192 Hz
 export const RS_SLOWEST = 15; // 2 Hz
 
+/** "Update Cycle": the first one begins half a second after the reset of the divider is removed. */
+export const FIRST_UPDATE_NS = 500_000_000;
 /** "Update Cycle", in nanoseconds. UIP rises `T_BUC` before an update, and falls when it ends, `T_UC` after it began. */
 export const T_BUC_NS = 244_000;
 export const T_UC_NS = 1_984_000; // with a crystal of 32.768 kHz
+
+/** IBM PC/AT Technical Reference, "CMOS RAM Configuration Information": what firmware keeps in the RAM. 16-bit values have their low byte first. */
+export const CMOS = {
+  EQUIPMENT: 0x14, // bit 1: a coprocessor is there
+  BASE_MEMORY: 0x15, // KiB below 1 MiB, 16 bits
+  EXTENDED_MEMORY: 0x17, // KiB above 1 MiB, 16 bits
+  CHECKSUM: 0x2e, // of 10h to 2Dh, 16 bits, high byte first
+  CHECKSUM_FIRST: 0x10,
+  CHECKSUM_LAST: 0x2d,
+  EXTENDED_MEMORY_FOUND: 0x30, // as 17h, by the self-test
+  CENTURY: 0x32, // BCD or binary, as the time is
+  MEMORY_ABOVE_16M: 0x34, // later PCs: 64 KiB above 16 MiB, 16 bits
+} as const;

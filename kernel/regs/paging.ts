@@ -37,9 +37,18 @@ export const PTE = {
   P: 1n << 0n,
   RW: 1n << 1n,
   US: 1n << 2n,
+  PCD: 1n << 4n, // page-level cache disable
   PS: 1n << 7n,
   NX: 1n << 63n,
   ADDRESS: 0x000f_ffff_ffff_f000n,
 } as const;
 
-export const RFLAGS = { ALWAYS: 1n << 1n, IF: 1n << 9n, DF: 1n << 10n, VM: 1n << 17n } as const;
+export const RFLAGS = {
+  ALWAYS: 1n << 1n,
+  TF: 1n << 8n,
+  IF: 1n << 9n,
+  DF: 1n << 10n,
+  RF: 1n << 16n,
+  VM: 1n << 17n,
+  AC: 1n << 18n,
+} as const;

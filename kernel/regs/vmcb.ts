@@ -186,7 +186,15 @@ export const IOIO_INFO = {
 export const MSR_INFO_WRITE = 1;
 
 /** Nested page fault: EXITINFO1, with the bits of a page fault's error code; EXITINFO2 is the guest-physical address. */
-export const NPF_INFO = { PRESENT: bit(0), WRITE: bit(1), USER: bit(2), RESERVED: bit(3), FETCH: bit(4) } as const;
+export const NPF_INFO = {
+  PRESENT: bit(0),
+  WRITE: bit(1),
+  USER: bit(2),
+  RESERVED: bit(3),
+  FETCH: bit(4),
+  /** In the high 32 bits: the fault was met on the way through the guest's page tables, not at the address they led to. */
+  GUEST_TABLES_HIGH: bit(1),
+} as const;
 
 /** "SVM Related MSRs". */
 export const VM_CR_MSR = 0xc001_0114;

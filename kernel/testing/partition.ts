@@ -1,6 +1,6 @@
 /** A partition on the host: its CPU, memory, timers, interrupts and page are the kernel's own; what happens to it is written down. */
 import { PARTITION_STATE } from '../partition/abi.ts';
-import type { Partition } from '../partition/partition.ts';
+import { NEVER, type Partition } from '../partition/partition.ts';
 import type { HealthRule, PartitionDescription } from '../partition/system.ts';
 import { createTimePage } from '../partition/time-page.ts';
 import { createVirtualInterrupts } from '../partition/virtual-interrupts.ts';
@@ -34,6 +34,7 @@ export function createFakeTrace(): FakeTrace {
       (event) =>
       (_, ...values) =>
         put(event, values),
+    learn: () => undefined,
     pending: () => pending,
   };
   return {
@@ -98,6 +99,9 @@ export function createFakePartition({
     skip: createSkip(vcpu, memory),
     image: { segments: [], entry },
     restart: rememberVcpu(vcpu),
+    platform: undefined,
+    mmio: undefined,
+    requests: { isReset: false, isOff: false },
     state: PARTITION_STATE.READY,
     loading: undefined,
     resets: 0,
@@ -110,6 +114,9 @@ export function createFakePartition({
     watchdogDue: undefined,
     watchdogInterval: 0n,
     dueAt: 0n,
+    platformDueAt: NEVER,
+    timerLead: 0n,
+    expiryWork: 0n,
     hasExecTimer: false,
     exits: new Int32Array(256),
     slots: 0,

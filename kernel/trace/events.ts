@@ -2,7 +2,6 @@
  * Every event there is. Tools and kernel are compiled against this one list: an exporter that switches
  * over `TraceRecord['event']` and lacks a new event does not compile. Numbers are never reused.
  */
-import { HEALTH_ACTIONS, HEALTH_EVENTS } from '../partition/system.ts';
 import {
   COUNT,
   defineEvent,
@@ -14,94 +13,17 @@ import {
   STAMP,
   TEXT,
   TICKS,
-  UTF8_TEXT,
   type EventDefinition,
   type FieldsOf,
   type Level,
 } from './event.ts';
+import { MACHINE_EVENTS } from './machine-events.ts';
+import { PARTITION_EVENTS } from './partition-events.ts';
 
 const TIMER_NAME = oneOf('pit', 'hpet', 'lapic');
 const CLOCK_NAME = oneOf('pit', 'tsc', 'hpet', 'pm-timer');
 
-export const EVENTS = {
-  // ---- the kernel's own life
-  kernelStart: defineEvent(1, 'kernel.start', 'info', [
-    ['version', TEXT],
-    ['command-line', TEXT],
-    /** The bundle's first statement. */
-    ['first-statement', STAMP],
-  ]),
-  kernelExit: defineEvent(2, 'kernel.exit', 'info', [
-    ['code', HEX],
-    ['reason', TEXT],
-  ]),
-  kernelError: defineEvent(3, 'kernel.error', 'error', [
-    ['message', TEXT],
-    ['stack', TEXT],
-  ]),
-  log: defineEvent(4, 'log', 'info', [['message', TEXT]]),
-  warning: defineEvent(5, 'warning', 'warn', [['message', TEXT]]),
-  /** Records that found the ring full since the last such record. */
-  traceDropped: defineEvent(6, 'trace.dropped', 'warn', [['count', COUNT]]),
-  garbageCollected: defineEvent(7, 'gc', 'debug', [
-    ['duration', NANOS],
-    ['before', COUNT],
-    ['after', COUNT],
-  ]),
-  /** Interrupts whose vector has no handler. */
-  interruptUnexpected: defineEvent(8, 'interrupt.unexpected', 'warn', [
-    ['vector', HEX],
-    ['taken', STAMP],
-  ]),
-  /** What did not get through during the run: bytes that COM1 did not take, interrupts beyond the list of taken ones. */
-  kernelLost: defineEvent(9, 'kernel.lost', 'warn', [
-    ['serial-bytes', COUNT],
-    ['interrupts', COUNT],
-  ]),
-
-  // ---- what the machine is
-  cpu: defineEvent(16, 'machine.cpu', 'info', [
-    ['vendor', TEXT],
-    ['brand', TEXT],
-    ['hypervisor', TEXT],
-    ['svm', FLAG],
-    ['invariant-tsc', FLAG],
-  ]),
-  memory: defineEvent(17, 'machine.memory', 'info', [
-    ['address', HEX],
-    ['length', HEX],
-    ['kind', oneOf('free', 'runtime', 'module', 'reserved', 'acpi')],
-  ]),
-  acpiTable: defineEvent(18, 'machine.acpi', 'info', [
-    ['table', TEXT],
-    ['address', HEX],
-    ['length', COUNT],
-    ['checksum', oneOf('ok', 'wrong')],
-  ]),
-  acpiProblem: defineEvent(19, 'machine.acpi-problem', 'warn', [
-    ['table', TEXT],
-    ['address', HEX],
-    ['what', TEXT],
-  ]),
-  deviceFound: defineEvent(20, 'machine.device', 'info', [
-    ['device', TEXT],
-    ['at', HEX],
-    ['detail', TEXT],
-  ]),
-  deviceAbsent: defineEvent(21, 'machine.absent', 'info', [
-    ['device', TEXT],
-    ['reason', TEXT],
-  ]),
-  /** hz = numerator / denominator */
-  frequency: defineEvent(22, 'machine.frequency', 'info', [
-    ['clock', TEXT],
-    ['numerator', TICKS],
-    ['denominator', TICKS],
-    ['provenance', oneOf('enumerated', 'architectural', 'measured')],
-    ['source', TEXT],
-    ['uncertainty-ppb', REAL],
-  ]),
-
+const EVENTS_OF_TIME = {
   // ---- time
   /** Which part the machine's time is made of, and why. */
   timeSelected: defineEvent(23, 'time.selected', 'info', [
@@ -153,20 +75,6 @@ export const EVENTS = {
     ['min', NANOS],
     ['max', NANOS],
     ['needless', COUNT],
-  ]),
-  /** Two references' measurements of one counter. */
-  calibrationAgreement: defineEvent(29, 'calibration.agreement', 'info', [
-    ['counter', TEXT],
-    ['first', TEXT],
-    ['second', TEXT],
-    ['difference-ppb', REAL],
-    ['verdict', oneOf('agree', 'disagree', 'alone')],
-  ]),
-  /** What limits the TSC as a clock. */
-  tscLimits: defineEvent(30, 'machine.tsc', 'info', [
-    ['invariant', FLAG],
-    ['in-halt', oneOf('runs', 'stops', 'untested')],
-    ['cpus', COUNT],
   ]),
 
   /** An edge of a timed output signal: when it was to be, and the TSC right after the access that made it. */
@@ -255,99 +163,6 @@ export const EVENTS = {
     ['route', TEXT],
   ]),
 
-  // ---- partitions
-  partitionCreated: defineEvent(80, 'partition.created', 'info', [
-    ['partition', COUNT],
-    ['name', TEXT],
-    ['program', TEXT],
-    ['memory', COUNT],
-  ]),
-  /** A slot that has ended: when it was to begin, the TSC right before the guest's first entry and right after its last exit. */
-  slotRun: defineEvent(81, 'slot.run', 'debug', [
-    ['partition', COUNT],
-    ['slot', COUNT],
-    ['frame', COUNT],
-    ['nominal', STAMP],
-    ['entered', STAMP],
-    ['left', STAMP],
-  ]),
-  /** The same of a slot in which nothing was to run when it began: entered when something had woken the partition. */
-  slotWoken: defineEvent(93, 'slot.woken', 'debug', [
-    ['partition', COUNT],
-    ['slot', COUNT],
-    ['frame', COUNT],
-    ['nominal', STAMP],
-    ['entered', STAMP],
-    ['left', STAMP],
-  ]),
-  partitionState: defineEvent(82, 'partition.state', 'info', [
-    ['partition', COUNT],
-    ['state', oneOf('ready', 'idle', 'suspended', 'halted')],
-    ['reason', TEXT],
-  ]),
-  healthEvent: defineEvent(83, 'health.event', 'warn', [
-    ['partition', COUNT],
-    ['event', oneOf(...HEALTH_EVENTS)],
-    ['action', oneOf(...HEALTH_ACTIONS)],
-    ['detail', TEXT],
-  ]),
-  /** What a partition writes to its console. */
-  partitionConsole: defineEvent(84, 'partition.console', 'info', [
-    ['partition', COUNT],
-    ['text', UTF8_TEXT],
-  ]),
-  /** What a partition puts into the trace (hypercall TRACE): for programs that read the log, as it may be thousands. */
-  partitionTrace: defineEvent(85, 'partition.trace', 'debug', [
-    ['partition', COUNT],
-    ['code', TICKS],
-    ['value', TICKS],
-  ]),
-  planSwitched: defineEvent(86, 'plan.switched', 'info', [
-    ['plan', COUNT],
-    ['name', TEXT],
-    ['frame', COUNT],
-  ]),
-  /** A partition was entered later than its slot began by more than the limit. */
-  slotLate: defineEvent(87, 'slot.late', 'warn', [
-    ['partition', COUNT],
-    ['slot', COUNT],
-    ['late', NANOS],
-  ]),
-  /** At the end of a run: how often a partition left for which reason. */
-  exitCounts: defineEvent(88, 'exit.counts', 'info', [
-    ['partition', COUNT],
-    ['reason', TEXT],
-    ['count', COUNT],
-  ]),
-  /** A partition's write to a traced I/O port, dated right after the exit. */
-  portOutput: defineEvent(89, 'port.output', 'debug', [
-    ['partition', COUNT],
-    ['port', HEX],
-    ['value', HEX],
-    ['written', STAMP],
-  ]),
-  systemStarted: defineEvent(90, 'system.started', 'info', [
-    ['name', TEXT],
-    ['epoch', STAMP],
-    ['partitions', COUNT],
-    ['plans', COUNT],
-  ]),
-  /** At the end of a run: a slot's worst cases. */
-  slotWorst: defineEvent(91, 'slot.worst', 'info', [
-    ['partition', COUNT],
-    ['slot', COUNT],
-    ['runs', COUNT],
-    ['start-error-max', NANOS],
-    ['start-error-min', NANOS],
-    ['overruns', COUNT],
-  ]),
-  /** What the kernel took: the lead by which a slot is left before the next one, and its longest stretch between a guest's exit and entry. */
-  systemCosts: defineEvent(92, 'system.costs', 'info', [
-    ['switch-lead', NANOS],
-    ['timer-lead', NANOS],
-    ['longest-stretch', NANOS],
-  ]),
-
   // ---- checks made inside the kernel
   testCase: defineEvent(64, 'test.case', 'info', [
     ['name', TEXT],
@@ -362,6 +177,8 @@ export const EVENTS = {
     ['unit', TEXT],
   ]),
 } as const;
+
+export const EVENTS = { ...MACHINE_EVENTS, ...EVENTS_OF_TIME, ...PARTITION_EVENTS } as const;
 
 export type EventKey = keyof typeof EVENTS;
 export type KnownEvent = (typeof EVENTS)[EventKey];

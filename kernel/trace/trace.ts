@@ -3,8 +3,8 @@
  * text is made, and bytes are sent, when `flush` is called, which is outside timed paths.
  */
 import type { EventDefinition, Level, StampScale, ValuesOf } from './event.ts';
-import { EVENT_BY_ID, EVENTS } from './events.ts';
-import { formatLine, HEADER_LINE, levelRank } from './text.ts';
+import { MACHINE_EVENTS } from './machine-events.ts';
+import { formatLine, HEADER_LINE, levelRank } from './line.ts';
 import { decodeUtf8, encodeUtf8 } from './utf8.ts';
 import { CELL_BYTES, FRAME, FRAME_HEADER_BYTES, LANES_OFFSET, WIRE_VERSION } from './wire.ts';
 
@@ -43,6 +43,8 @@ export interface Trace {
    * they are: no text, no words, no flags.
    */
   recorder<Definition extends EventDefinition>(event: Definition): (stamp: bigint, ...values: ValuesOf<Definition>) => void;
+  /** Prepares for these events: an event's first record takes some microseconds more, which a timed path has not. */
+  learn(events: Readonly<Record<string, EventDefinition>>): void;
   /** Sends the oldest records, at most `limit`, where there are frames; where there are lines only, one line. */
   flushSome(limit: number): void;
   /** Sends what the ring holds. Takes long: thousands of instructions a record, if there are lines to make. */
@@ -55,6 +57,9 @@ export interface Trace {
 
 type Text = string | Uint8Array;
 type LaneArray = Record<number, never>;
+
+/** Event numbers are below it; a longer list works, and takes longer. */
+const FORMS_MAX = 128;
 
 const stringOf = (text: Text): string => (typeof text === 'string' ? text : decodeUtf8(text));
 
@@ -86,6 +91,7 @@ export function createTrace({
    * event beforehand is. One record costs what `make bench` prints as trace.record_ns.
    */
   interface Form {
+    readonly event: EventDefinition;
     readonly header: number;
     readonly count: number;
     /** How each field's value is stored: one of the constants below. */
@@ -101,14 +107,16 @@ export function createTrace({
   const AS_INTEGER = 1;
   const ENCODED = 2;
   const AS_TEXT = 3;
-  const forms: (Form | undefined)[] = [];
-  for (const event of Object.values(EVENTS) as EventDefinition[]) {
+  /** By the event's number. */
+  const forms: (Form | undefined)[] = new Array<Form | undefined>(FORMS_MAX).fill(undefined);
+
+  function learn(event: EventDefinition): Form {
     const ways = event.fields.map(([, type]) =>
       type.lane === 'text' ? AS_TEXT : type.lane === 'integer' ? AS_INTEGER : type.encode ? ENCODED : AS_FLOAT,
     );
     const [way0 = 0, way1 = 0, way2 = 0, way3 = 0, way4 = 0, way5 = 0] = ways;
-    const encode = event.fields.map(([, type]) => type.encode);
-    forms[event.id] = {
+    const form: Form = {
+      event,
       header: FRAME.RECORD | (cpu << 8) | (event.id << 16),
       count: ways.length,
       way0,
@@ -117,8 +125,10 @@ export function createTrace({
       way3,
       way4,
       way5,
-      encode,
+      encode: event.fields.map(([, type]) => type.encode),
     };
+    forms[event.id] = form;
+    return form;
   }
 
   function recordAt(
@@ -135,7 +145,7 @@ export function createTrace({
       dropped++;
       return;
     }
-    const form = forms[event.id]!;
+    const form = forms[event.id] ?? learn(event);
     const word = write * 16;
     const lane = write * 8;
     const count = form.count;
@@ -183,7 +193,7 @@ export function createTrace({
   }
 
   function recorder(event: EventDefinition): (stamp: bigint, ...values: unknown[]) => void {
-    const form = forms[event.id]!;
+    const form = forms[event.id] ?? learn(event);
     const { header, count } = form;
     // What an event has no field for goes where nobody reads: cheaper than asking.
     const nowhere = new Float64Array(capacity * 8);
@@ -255,7 +265,7 @@ export function createTrace({
   }
 
   function writeLine(slot: number, sink: LineSink, toNanos: StampScale): void {
-    const event = EVENT_BY_ID.get(words[slot * 16]! >>> 16);
+    const event = forms[words[slot * 16]! >>> 16]?.event;
     if (!event || levelRank(event.level) > levelRank(sink.level)) return;
     if (!headed) sink.writeLine(HEADER_LINE);
     headed = true;
@@ -305,7 +315,7 @@ export function createTrace({
     if (dropped > 0) {
       const count = dropped;
       dropped = 0;
-      record(EVENTS.traceDropped, count);
+      record(MACHINE_EVENTS.traceDropped, count);
       flush();
     }
   }
@@ -316,6 +326,9 @@ export function createTrace({
     recorder: recorder as Trace['recorder'],
     flushSome,
     flush,
+    learn: (events) => {
+      for (const event of Object.values(events)) learn(event);
+    },
     pending: () => used,
     setScale: (known) => {
       scale = known;

@@ -34,7 +34,8 @@ export const AREA = {
   LEFT: 0xc8 >> 3,
   /**
    * A 32-bit store made right before the entry, to start a timer; none if the address is 0. It is 0 afterwards. Before it, 0 is stored at
-   * END_ADDRESS: the end of the timer's interrupt, which may have been taken as late as while the entry was waited for.
+   * END_ADDRESS: the end of the timer's interrupt, which may have been taken as late as while the entry was waited for. Where interrupts
+   * were taken that nobody has handled yet, TIMER_VALUE_IF_TAKEN is stored in place of TIMER_VALUE.
    */
   TIMER_ADDRESS: 0xd0 >> 3,
   TIMER_VALUE: 0xd8 >> 3,
@@ -43,6 +44,7 @@ export const AREA = {
   /** Not 0: interrupts taken before are still to be handled, so new ones are put behind them. It is 0 afterwards. */
   KEEP: 0xe8 >> 3,
   END_ADDRESS: 0xf0 >> 3,
+  TIMER_VALUE_IF_TAKEN: 0xf8 >> 3,
 } as const;
 
 /** Byte offset of the FXSAVE image. */

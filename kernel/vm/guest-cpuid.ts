@@ -1,5 +1,5 @@
 /**
- * CPUID as a guest sees it: the machine's, without what it can't have (SVM, local APIC, extended states, topology) and with the
+ * CPUID as a guest sees it: the machine's, without what it can't have (SVM, extended states, topology, a local APIC unless it has a virtual one) and with the
  * hypervisor's leaves.
  */
 import { ABI_VERSION, CPUID_LEAF, SIGNATURE } from '../partition/abi.ts';
@@ -13,6 +13,8 @@ export interface GuestIdentity {
   readonly timePage: number;
   readonly memory: number;
   readonly tscKilohertz: number;
+  /** Whether it has a virtual local APIC, whose number is 0. */
+  readonly hasLocalApic?: boolean;
 }
 
 const SUBLEAVES_KEPT = 16;
@@ -26,6 +28,10 @@ const HIGHEST_EXTENDED = 0x8000_0008;
 const ECX_1_HIDDEN = bit(3) | bit(12) | bit(17) | bit(21) | bit(24) | bit(26) | bit(27) | bit(28) | bit(29);
 const ECX_1_HYPERVISOR = 1 << 31;
 const EDX_1_HIDDEN = bit(9) | bit(12) | bit(28);
+const EDX_APIC = bit(9);
+const ECX_TSC_DEADLINE = bit(24);
+/** CPUID 7 EBX. */
+const EBX_7_TSC_ADJUST = bit(1);
 /** Of EBX the brand index and CLFLUSH size, not the APIC's number and count. */
 const EBX_1_SHOWN = 0xffff;
 /** CPUID 7 EBX: FSGSBASE, BMI1, SMEP, BMI2, ERMS, RDSEED, ADX, SMAP, CLFLUSHOPT, SHA. Nothing with AVX. */
@@ -64,7 +70,7 @@ const textRegister = (text: string): number =>
 
 export function createGuestCpuid(
   host: (leaf: number, subleaf: number) => Registers,
-  { partition, timePage, memory, tscKilohertz }: GuestIdentity,
+  { partition, timePage, memory, tscKilohertz, hasLocalApic = false }: GuestIdentity,
 ): (leaf: number, subleaf: number) => BigInt64Array {
   const own: Readonly<Record<number, Registers>> = {
     [CPUID_LEAF.BASE]: [
@@ -86,16 +92,21 @@ export function createGuestCpuid(
       case LEAF.VENDOR:
         return [a < HIGHEST_BASIC ? a : HIGHEST_BASIC, b, c, d];
       case LEAF.FEATURES:
-        return [a, b & EBX_1_SHOWN, ((c & ~ECX_1_HIDDEN) | ECX_1_HYPERVISOR) >>> 0, (d & ~EDX_1_HIDDEN) >>> 0];
+        return [
+          a,
+          b & EBX_1_SHOWN,
+          ((c & ~ECX_1_HIDDEN) | ECX_1_HYPERVISOR | (hasLocalApic ? ECX_TSC_DEADLINE : 0)) >>> 0,
+          ((d & ~EDX_1_HIDDEN) | (hasLocalApic ? EDX_APIC : 0)) >>> 0,
+        ];
       case 0x05: // MONITOR/MWAIT
       case 0x06: // power management
         return NOTHING;
       case 0x07:
-        return subleaf === 0 ? [0, (b & EBX_7_SHOWN) >>> 0, 0, 0] : NOTHING;
+        return subleaf === 0 ? [0, ((b & EBX_7_SHOWN) | (hasLocalApic ? EBX_7_TSC_ADJUST : 0)) >>> 0, 0, 0] : NOTHING;
       case LEAF.EXTENDED_MAX:
         return [a < HIGHEST_EXTENDED ? a : HIGHEST_EXTENDED, b, c, d];
       case LEAF.EXTENDED_FEATURES:
-        return [a, b, (c & ~ECX_EXTENDED_HIDDEN) >>> 0, (d & ~EDX_EXTENDED_HIDDEN) >>> 0];
+        return [a, b, (c & ~ECX_EXTENDED_HIDDEN) >>> 0, ((d & ~EDX_EXTENDED_HIDDEN) | (hasLocalApic ? EDX_APIC : 0)) >>> 0];
       case HIGHEST_EXTENDED:
         // Address sizes; of ECX no count of cores.
         return [a, b & EBX_SIZES_SHOWN, 0, 0];

@@ -29,11 +29,13 @@ export interface VcpuParts {
   readonly msrMap: number;
   /** Exceptions that are intercepted, by vector. */
   readonly exceptions: number;
+  /** Whether reading the TSC is. */
+  readonly interceptsTsc?: boolean;
 }
 
 /**
  * What a guest is stopped for. CR8 writes: one that unblocks a pending virtual interrupt aborts QEMU 7.2. CR4 writes: OSXSAVE is not to be
- * set, as QEMU lets a guest change XCR0, which is not in the VMCB. RDTSC is not: the guest's is the host's plus an offset.
+ * set, as QEMU lets a guest change XCR0, which is not in the VMCB. RDTSC mostly is not: the guest's is the host's plus an offset.
  */
 const INTERCEPTS_1 =
   INTERCEPT_1.INTR |
@@ -67,7 +69,17 @@ const CR_WRITES = (1 << (16 + 4)) | (1 << (16 + 8));
 /** Vector 3 by INT3 is missed by the exception intercept on QEMU 7.2: INTn is intercepted where that exception is. */
 const BREAKPOINT = 3;
 
-export function createVcpu({ pages, openGuest, hostVmcb, asid, nestedRoot, ioMap, msrMap, exceptions }: VcpuParts): Vcpu {
+export function createVcpu({
+  pages,
+  openGuest,
+  hostVmcb,
+  asid,
+  nestedRoot,
+  ioMap,
+  msrMap,
+  exceptions,
+  interceptsTsc = false,
+}: VcpuParts): Vcpu {
   const areaBlock = pages.take(AREA_LENGTH);
   const vmcbBlock = pages.take(VMCB.LENGTH);
   const area = new BigInt64Array(areaBlock.memory);
@@ -78,7 +90,8 @@ export function createVcpu({ pages, openGuest, hostVmcb, asid, nestedRoot, ioMap
 
   vmcb32[VMCB.INTERCEPT_CR >> 2] = CR_WRITES;
   vmcb32[VMCB.INTERCEPT_EXCEPTIONS >> 2] = exceptions;
-  vmcb32[VMCB.INTERCEPT_1 >> 2] = INTERCEPTS_1 | ((exceptions & (1 << BREAKPOINT)) !== 0 ? INTERCEPT_1.INTN : 0);
+  vmcb32[VMCB.INTERCEPT_1 >> 2] =
+    INTERCEPTS_1 | (interceptsTsc ? INTERCEPT_1.RDTSC : 0) | ((exceptions & (1 << BREAKPOINT)) !== 0 ? INTERCEPT_1.INTN : 0);
   vmcb32[VMCB.INTERCEPT_2 >> 2] = INTERCEPTS_2;
   vmcb[VMCB.IOPM_BASE_PA >> 3] = BigInt(ioMap);
   vmcb[VMCB.MSRPM_BASE_PA >> 3] = BigInt(msrMap);

@@ -174,6 +174,8 @@ async function* floods(): AsyncGenerator<Figure> {
 async function* demonstration(): AsyncGenerator<Figure> {
   const booted = await boot({ system: 'partitions/demonstration/system.ts', append: 'serial=off', seconds: 180, name: 'bench-partitions' });
   if (!booted.isHeld) throw new Error(booted.ending);
+  // From one moment at which interrupts are taken to the next, from the epoch on. Here it is the first piece of the victim's reset after its watchdog,
+  // from waking at the slot's start to the CPU's state, timers, lines and time page being as at the beginning.
   yield ns('kernel.longest_stretch_ns', booted.of('system.costs')[0]!.fields['longest-stretch']);
 }
 

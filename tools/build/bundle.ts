@@ -28,6 +28,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   console: join('kernel', 'console', 'console.ts'),
   demonstration: join('kernel', 'demonstration', 'demonstration.ts'),
   hypervisor: join('kernel', 'partition', 'hypervisor.ts'),
+  platform: join('kernel', 'partition', 'virtual-platform.ts'),
 };
 const EXPORTS = 'chronovisor';
 const PRECOMPILE_LIMIT_MS = 60_000;

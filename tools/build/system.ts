@@ -5,9 +5,9 @@
 import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { SYSTEM_FILE, type SystemDescription } from '../../kernel/partition/system.ts';
+import { DSDT_FILES, SYSTEM_FILE, type SystemDescription } from '../../kernel/partition/system.ts';
 import { BuildError, CannotRunError } from '../errors.ts';
-import { buildFolder, runtimeImage, shown } from '../paths.ts';
+import { buildFolder, dsdtImage, runtimeImage, shown } from '../paths.ts';
 import { describeSystem } from '../system/describe.ts';
 import type { ProgramFile, SystemFile } from '../system/define.ts';
 import type { LoadedSystem } from '../system/load.ts';
@@ -44,6 +44,8 @@ export async function buildSystem(loaded: LoadedSystem, folder?: string): Promis
       files[program.file] = bytes;
       if (program.kind === 'typescript') files[RUNTIME_FILE] ??= await readFile(runtimeImage());
     }
+    if (description.partitions.some(({ platform }) => platform))
+      for (const name of Object.values(DSDT_FILES)) files[name] = await readFile(dsdtImage(name));
     const archive = await packArchive(files);
     await writeFile(join(work, 'system.tar'), archive);
     // Beside the archive, and in the kernel's memory from the loader's on.

@@ -3,7 +3,7 @@
  * else, and the names again, by tools/system/validate.ts before anything is built. Nothing here throws: a value that can't be, such as
  * `ms(1.0000001)`, carries its problem along, so that all problems of a file are told at once, each with its place.
  */
-import type { EntryMode, HealthAction, HealthEvent } from '../../kernel/partition/system.ts';
+import type { EntryMode, HealthAction, HealthEvent, PlatformRules, TimerMode } from '../../kernel/partition/system.ts';
 
 /** A whole number of nanoseconds below 2^53, as it was written. Made by ns, us, ms and seconds. */
 export interface Duration {
@@ -128,6 +128,35 @@ export function flat(file: string, options: { readonly address: number; readonly
 /** An ELF file that is there already. */
 export const elf = (file: string, entry: 'pvh' | 'plain'): ProgramFile => ({ kind: 'elf', file, entry });
 
+// ---- Virtual devices.
+
+export interface HpetOptions {
+  /** COUNTER_CLK_PERIOD in femtoseconds, 100,000 to 100,000,000. Default: 16,000,000, a counter of 62.5 MHz. */
+  readonly period?: number;
+  /** 3 to 32. Default: 3. */
+  readonly timers?: number;
+}
+
+export interface PcOptions {
+  /** What becomes of ticks that the partition misses while it does not run. Default: delay_for_missed_ticks. */
+  readonly timerMode?: TimerMode;
+  /** Whether RDTSC ends in an exit; it reads the same. Default: native. */
+  readonly tsc?: 'native' | 'emulated';
+  /** Default: one of 62.5 MHz with three timers. False: none, and none in the ACPI tables. */
+  readonly hpet?: false | HpetOptions;
+  /** Date and time that the real-time clock shows at the epoch, as "2026-01-01T00:00:00", UTC. That is the default. */
+  readonly date?: string;
+  /** For experiments. Default: today's rules. */
+  readonly rules?: Partial<PlatformRules>;
+}
+
+export interface PlatformFile extends PcOptions {
+  readonly kind: 'pc';
+}
+
+/** A PC's devices for a partition: interrupt controllers, 8254, real-time clock, PM timer, HPET, COM1 and ACPI tables that tell of them. */
+export const pc = (options: PcOptions = {}): PlatformFile => ({ kind: 'pc', ...options });
+
 // ---- The system.
 
 export interface IoPorts {
@@ -158,6 +187,8 @@ export interface PartitionFile<Plan extends string> {
   /** Longest time between two signs of life. Default: no watchdog until the partition arms one. */
   readonly watchdog?: Duration;
   readonly health?: Health<Plan>;
+  /** Virtual devices. Default: none, the partition has hypercalls. */
+  readonly platform?: PlatformFile;
 }
 
 export interface SlotFile<Partition extends string> {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { ProgramDescription } from '../../kernel/partition/system.ts';
-import { defineSystem, kib, mib, ms, native, seconds, typescript, us } from './define.ts';
+import { defineSystem, kib, mib, ms, native, pc, seconds, typescript, us } from './define.ts';
 import { describeSystem } from './describe.ts';
 
 it('names become indices, durations nanoseconds, what is left out its default', () => {
@@ -78,5 +78,30 @@ it('names become indices, durations nanoseconds, what is left out its default', 
     inputs: [{ name: 'i', source: 'rtc', hertz: 1024, depth: 64, to: { partition: 0, port: 'ticks' } }],
     absoluteTime: false,
     duration: 2_000_000_000,
+  });
+});
+
+it("a platform's defaults are today's rules, Xen's timer mode and its HPET", () => {
+  const { system } = defineSystem({
+    name: 'p',
+    partitions: {
+      a: { program: native('a.S'), memory: mib(2), platform: pc() },
+      b: { program: native('a.S'), memory: mib(2), platform: pc({ hpet: false, tsc: 'emulated', rules: { setOnPost: false } }) },
+    },
+    plans: { p: { majorFrame: ms(1), slots: [{ partition: 'a', start: ms(0), duration: ms(1) }] } },
+  });
+  const [a, b] = describeSystem(system, new Map()).partitions;
+  expect(a!.platform).toEqual({
+    timerMode: 'delay_for_missed_ticks',
+    tsc: 'native',
+    hpet: { period: 16_000_000, timers: 3 },
+    date: Date.UTC(2026, 0, 1) / 1000,
+    rules: { setOnThaw: true, setOnPost: true, era: 'today' },
+  });
+  expect(b!.platform).toEqual({
+    ...a!.platform,
+    hpet: undefined,
+    tsc: 'emulated',
+    rules: { setOnThaw: true, setOnPost: false, era: 'today' },
   });
 });

@@ -1,14 +1,28 @@
 /** A valid system file as the kernel takes it: names become indices, durations nanoseconds. */
 import {
   SYSTEM_FORMAT,
+  type PlatformDescription,
   type ChannelDescription,
   type PortEnd,
   type ProgramDescription,
   type SystemDescription,
 } from '../../kernel/partition/system.ts';
 import { portNames } from './channels.ts';
-import type { SystemFile } from './define.ts';
+import type { PlatformFile, SystemFile } from './define.ts';
 import { readHealth } from './health.ts';
+
+const HPET_PERIOD_FS = 16_000_000;
+const HPET_TIMERS = 3;
+
+function describePlatform({ timerMode, tsc, hpet = {}, date, rules }: PlatformFile): PlatformDescription {
+  return {
+    timerMode: timerMode ?? 'delay_for_missed_ticks',
+    tsc: tsc ?? 'native',
+    ...(hpet === false ? {} : { hpet: { period: hpet.period ?? HPET_PERIOD_FS, timers: hpet.timers ?? HPET_TIMERS } }),
+    date: Date.parse(`${date ?? '2026-01-01T00:00:00'}Z`) / 1000,
+    rules: { setOnThaw: true, setOnPost: true, era: 'today', ...rules },
+  };
+}
 
 /**
  * @param system as validate() found it to be without problems
@@ -32,6 +46,7 @@ export function describeSystem(system: SystemFile, programs: ReadonlyMap<string,
       ioPorts: (file.ioPorts ?? []).map(({ first, count = 1, traced = false }) => ({ first, count, isTraced: traced })),
       watchdog: file.watchdog?.nanos ?? 0,
       health: readHealth(file.health ?? {}, planNames, [], () => undefined),
+      ...(file.platform === undefined ? {} : { platform: describePlatform(file.platform) }),
     })),
     plans: Object.entries(system.plans).map(([name, file]) => ({
       name,

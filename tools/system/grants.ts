@@ -1,5 +1,6 @@
 /** I/O ports that are given to partitions: to one each, and none of the hypervisor's own. */
-import type { IoPorts } from './define.ts';
+import { PLATFORM_MEMORY_MIN, PLATFORM_PORTS } from '../../kernel/partition/system.ts';
+import type { IoPorts, PartitionFile } from './define.ts';
 import { RESERVED_PORTS, RTC_PORTS } from './limits.ts';
 import { showPath, type PathPart, type Report } from './problem.ts';
 
@@ -28,4 +29,21 @@ export function checkGrants(grants: readonly Grant[], hasRtcInput: boolean, repo
       if (from <= to) report(path, `${range(from, to)} ${from === to ? 'is' : 'are'} granted twice: also by ${showPath(other.path)}`);
     }
   });
+}
+
+/** What a partition with virtual devices can't have besides. */
+export function checkPlatform(partition: string, { memory }: PartitionFile<string>, grants: readonly Grant[], report: Report): void {
+  if (memory.bytes < PLATFORM_MEMORY_MIN)
+    report(['partitions', partition, 'memory'], `${memory.text} leave no room for the ACPI tables of its platform: kib(1024) at least`);
+  for (const { path, ports } of grants) {
+    const last = ports.first + (ports.count ?? 1) - 1;
+    for (const own of Object.values(PLATFORM_PORTS)) {
+      const ownLast = own.first + own.count - 1;
+      if (ports.first <= ownLast && last >= own.first)
+        report(
+          path,
+          `${range(ports.first, last)} has ports at which the partition's platform has a virtual device: ${range(own.first, ownLast)}`,
+        );
+    }
+  }
 }

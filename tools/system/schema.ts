@@ -3,7 +3,7 @@
  * durations that can't be. What one part says of another is checked in the modules beside.
  */
 import * as v from 'valibot';
-import { HEALTH_EVENTS, MEMORY_MIN, MEMORY_UNIT, PARTITIONS_MAX, SLOT_MIN_NS } from '../../kernel/partition/system.ts';
+import { HEALTH_EVENTS, MEMORY_MIN, MEMORY_UNIT, PARTITIONS_MAX, SLOT_MIN_NS, TIMER_MODES } from '../../kernel/partition/system.ts';
 import { DEPTH_MAX, MACHINE_MEMORY_MAX, MESSAGE_MAX, NAME_FORM, NAME_MAX } from './limits.ts';
 import type { Duration, Size } from './define.ts';
 import { suggestion } from './problem.ts';
@@ -166,6 +166,47 @@ const program = v.variant(
 
 const reaction = v.unknown();
 
+/** "COUNTER_CLK_PERIOD": at most 05F5E100h femtoseconds (IA-PC HPET 1.0a). A shorter one than the lower bound is no clock of this world. */
+const HPET_PERIOD = { LEAST: 100_000, MOST: 100_000_000 } as const;
+const platform = only('a platform', {
+  kind: v.literal('pc', (issue) => `expected what pc() makes; ${found(issue)}`),
+  timerMode: v.optional(oneOf(TIMER_MODES, 'timer mode')),
+  tsc: v.optional(oneOf(['native', 'emulated'], 'way to read the TSC')),
+  hpet: v.optional(
+    v.union(
+      [
+        v.literal(false),
+        only('an HPET', {
+          period: v.optional(whole('a period in femtoseconds', HPET_PERIOD.LEAST, HPET_PERIOD.MOST)),
+          timers: v.optional(whole('a number of timers', 3, 32)),
+        }),
+      ],
+      (issue) =>
+        `expected false, or an HPET with a period of ${HPET_PERIOD.LEAST} to ${HPET_PERIOD.MOST} fs and 3 to 32 timers; ${found(issue)}`,
+    ),
+  ),
+  date: v.optional(
+    v.pipe(
+      text,
+      judged((value) => {
+        const millis = Date.parse(`${value}Z`);
+        if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/.test(value))
+          return `${JSON.stringify(value)} is no date and time such as "2026-01-01T00:00:00"`;
+        if (!Number.isFinite(millis) || !new Date(millis).toISOString().startsWith(value))
+          return `${JSON.stringify(value)} is no day of the calendar`;
+        return undefined;
+      }),
+    ),
+  ),
+  rules: v.optional(
+    only('a set of rules', {
+      setOnThaw: v.optional(flag),
+      setOnPost: v.optional(flag),
+      era: v.optional(oneOf(['today', '2007'], 'era')),
+    }),
+  ),
+});
+
 const partition = only('a partition', {
   program,
   memory,
@@ -189,6 +230,7 @@ const partition = only('a partition', {
       >),
     }),
   ),
+  platform: v.optional(platform),
 });
 
 const plan = only('a plan', {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { elf, flat, kib, mib, ms, native, ns, seconds, typescript, us } from './define.ts';
+import { elf, flat, kib, mib, ms, native, ns, pc, seconds, typescript, us } from './define.ts';
 import { problemLine } from './problem.ts';
 import { validate } from './validate.ts';
 
@@ -21,6 +21,7 @@ function good(): LooseSystem {
         program: typescript('b.ts'),
         memory: mib(16),
         system: true,
+        platform: pc({ timerMode: 'one_missed_tick_pending', hpet: { period: 10_000_000 }, date: '2028-02-29T23:59:59' }),
         health: { watchdog: 'cold-reset', fault: { 6: 'propagate', 13: 'halt' }, overrun: { action: 'switch-plan', plan: 'repair' } },
       },
     },
@@ -82,6 +83,49 @@ describe('each of these is one problem, told with its path:', () => {
       'partitions.a.health.overrun.plan',
       (s) => (s.partitions['a']!['health'] = { overrun: { action: 'switch-plan', plan: 'norml' } }),
       'there is no plan "norml"; did you mean normal?',
+    ],
+    // Platforms.
+    [
+      'a platform that pc() did not make',
+      'partitions.b.platform.kind',
+      (s) => (s.partitions['b']!['platform'] = { kind: 'q35' }),
+      'expected what pc() makes; found "q35"',
+    ],
+    [
+      'an unknown timer mode',
+      'partitions.b.platform.timerMode',
+      (s) => (s.partitions['b']!['platform'] = { kind: 'pc', timerMode: 'no_missed_ticks' }),
+      'is no timer mode; there are delay_for_missed_ticks, no_delay_for_missed_ticks, no_missed_ticks_pending, ',
+    ],
+    [
+      'an HPET whose period the specification does not allow',
+      'partitions.b.platform.hpet.period',
+      (s) => (s.partitions['b']!['platform'] = pc({ hpet: { period: 100_000_001 } })),
+      'is not a period in femtoseconds from 100000 to 100000000',
+    ],
+    [
+      'a date that no calendar has',
+      'partitions.b.platform.date',
+      (s) => (s.partitions['b']!['platform'] = pc({ date: '2026-02-29T00:00:00' })),
+      'is no day of the calendar',
+    ],
+    [
+      'a date in another form',
+      'partitions.b.platform.date',
+      (s) => (s.partitions['b']!['platform'] = pc({ date: '1 May 2026' })),
+      'is no date and time such as',
+    ],
+    [
+      'a platform without room for its tables',
+      'partitions.b.memory',
+      (s) => (s.partitions['b']!['memory'] = kib(512)),
+      'leave no room for the ACPI tables',
+    ],
+    [
+      "the machine's port where a virtual device is",
+      'partitions.b.ioPorts[0]',
+      (s) => (s.partitions['b']!['ioPorts'] = [{ first: 0x64 }]),
+      "64h has ports at which the partition's platform has a virtual device: 64h",
     ],
     // Durations.
     [

@@ -7,7 +7,7 @@ import { TIME_PAGE } from '../../kernel/partition/abi.ts';
 import { showNanos } from '../report/statistics.ts';
 import { checkChannels } from './channels.ts';
 import type { ChannelFile, InputFile, PartitionFile, PlanFile, ProgramFile, SystemFile } from './define.ts';
-import { checkGrants } from './grants.ts';
+import { checkGrants, checkPlatform } from './grants.ts';
 import { readHealth } from './health.ts';
 import { KERNEL_MEMORY, MACHINE_MEMORY_MAX } from './limits.ts';
 import { showPath, suggestion, type PathPart, type Problem, type Report } from './problem.ts';
@@ -71,6 +71,14 @@ export function validate(given: unknown, isThere: (file: string) => boolean = ()
     return ranges.map((ports, index) => ({ path: [...path, index], ports })).filter((grant) => isSound(...grant.path));
   });
   checkGrants(grants, inputs.length > 0, report);
+  for (const [name, file] of partitions)
+    if (isSound('partitions', name) && entriesOf(file).length > 0 && file.platform !== undefined)
+      checkPlatform(
+        name,
+        file,
+        grants.filter(({ path }) => path[1] === name),
+        report,
+      );
   const sizes = partitions.flatMap(([name, file]) =>
     isSound('partitions', name, 'memory') && entriesOf(file).length > 0 ? [file.memory.bytes] : [],
   );

@@ -80,6 +80,8 @@ interface Sheet {
   partition(index: number): Lane;
   cpu(record: TraceRecord): Lane;
   timer(name: string): Lane;
+  /** Of a source of a partition's virtual devices. */
+  ticks(partition: number, source: number): Lane;
   nameOf(partition: number): string;
   slot(seen: SlotSeen): void;
 }
@@ -193,6 +195,18 @@ const PLACES: { readonly [Name in EventName]: Place<Name> } = {
   'system.started': onCpu('state'),
   'slot.worst': onCpu('note'),
   'system.costs': onCpu('note'),
+  'platform.timer': (record, sheet) => sheet.mark(sheet.partition(record.fields.partition), 'note', record.at),
+  'platform.tick': (record, sheet) => sheet.mark(sheet.ticks(record.fields.partition, record.fields.source), 'interrupt', record.at),
+  'guest.interrupt': (record, sheet) => sheet.mark(sheet.partition(record.fields.partition), 'interrupt', record.at),
+  'guest.time': (record, sheet) => {
+    const { partition, offset, owed } = record.fields;
+    const name = sheet.nameOf(partition);
+    sheet.point(sheet.curve(`guest time ${partition}`, 'Clocks', `${name}: guest time - host time`, 'ns', 'step'), record.at, offset);
+    sheet.point(sheet.curve(`owed ${partition}`, 'Clocks', `${name}: owed guest time`, 'ns', 'step'), record.at, owed);
+  },
+  'device.misuse': (record, sheet) => sheet.mark(sheet.partition(record.fields.partition), 'warning', record.at),
+  'platform.accounts': onCpu('note'),
+  'device.counts': onCpu('note'),
   'test.case': (record, sheet) => sheet.mark(sheet.cpu(record), record.fields.result === 'pass' ? 'note' : 'error', record.at),
   benchmark: onCpu('note'),
 };
@@ -208,6 +222,8 @@ export function timelineOf(logged: readonly LoggedRecord[], title: string, { fro
   const curves = new Map<string, Curve>();
   const marks = new Map<Lane, Map<MarkKind, Marks<MarkKind>>>();
   const names = new Map<number, string>();
+  /** By partition and number. */
+  const sources = new Map<string, string>();
   const slots: SlotSeen[] = [];
   const switches: number[] = [];
   const lines: string[] = [];
@@ -273,12 +289,19 @@ export function timelineOf(logged: readonly LoggedRecord[], title: string, { fro
     partition: (index) => laneOf(`partition ${index}`, 'Partitions', names.get(index) ?? `#${index}`),
     cpu: ({ cpu }) => laneOf(`cpu${cpu}`, 'CPUs', `cpu${cpu}`),
     timer: (name) => laneOf(`timer ${name}`, 'Timers', name),
+    ticks: (partition, source) =>
+      laneOf(
+        `ticks ${partition} ${source}`,
+        'Timers',
+        `${names.get(partition) ?? `#${partition}`}: ${sources.get(`${partition} ${source}`) ?? `source ${source}`}`,
+      ),
     nameOf: (partition) => names.get(partition) ?? `#${partition}`,
     slot: (slot) => slots.push(slot),
   };
 
   for (const { record, line, text } of logged) {
     if (record.event === 'partition.created') names.set(record.fields.partition, record.fields.name);
+    if (record.event === 'platform.timer') sources.set(`${record.fields.partition} ${record.fields.source}`, record.fields.name);
     if (record.event === 'plan.switched') switches.push(record.fields.frame);
     if (record.event === 'system.started') {
       epoch = Number(record.fields.epoch);

@@ -1,0 +1,9 @@
+/** A guest of 2007 that counts its HPET's ticks, and loses the CPU for 200 ms of every 400. */
+import { defineSystem, mib, ms, native, pc, seconds } from '../define.ts';
+
+export default defineSystem({
+  name: 'tsc-sync',
+  partitions: { guest: { program: native('guest.c'), memory: mib(2), platform: pc() } },
+  plans: { normal: { majorFrame: ms(400), slots: [{ partition: 'guest', start: ms(0), duration: ms(200) }], idle: 'allowed' } },
+  duration: seconds(4),
+});
