@@ -35,6 +35,7 @@ test: build ## run every test
 	@node tools/test.mjs $(ARGS)
 
 bench: build ## print the figures as RECORD lines
+	@bash tools/setup.sh --tests
 	@node $(BUILD)/tools/bench.mjs $(ARGS)
 
 check: setup ## types, lint, layer rules, formatting

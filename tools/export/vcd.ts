@@ -77,8 +77,8 @@ function signalsOf({ group, label, planned, ran, marks, curve }: Lane, timeline:
     signals.push({ scope, name: `${name}.${group === 'Timers' ? 'interrupt' : 'run'}`, isReal: false, changes: levels(spans) });
   }
   for (const { kind, at } of marks) {
-    // A timer's spans begin with its interrupts.
-    if (group === 'Timers' && kind === 'interrupt') continue;
+    // A timer's spans begin with its interrupts; a virtual timer has no spans.
+    if (group === 'Timers' && kind === 'interrupt' && ran.starts.length > 0) continue;
     signals.push({ scope, name: `${name}.${kind}`, isReal: false, changes: levels(at.map((instant) => [instant, instant + 1])) });
   }
   if (curve) signals.push(...signalsOfCurve(scope, name, curve));

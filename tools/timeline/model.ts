@@ -20,7 +20,6 @@ export const MARK_KINDS = [
   'plan',
   'state',
   'injection',
-  'exit',
   'warning',
   'health',
   'error',
@@ -197,7 +196,7 @@ const PLACES: { readonly [Name in EventName]: Place<Name> } = {
   'system.costs': onCpu('note'),
   'platform.timer': (record, sheet) => sheet.mark(sheet.partition(record.fields.partition), 'note', record.at),
   'platform.tick': (record, sheet) => sheet.mark(sheet.ticks(record.fields.partition, record.fields.source), 'interrupt', record.at),
-  'guest.interrupt': (record, sheet) => sheet.mark(sheet.partition(record.fields.partition), 'interrupt', record.at),
+  'guest.interrupt': (record, sheet) => sheet.mark(sheet.partition(record.fields.partition), 'injection', record.at),
   'guest.time': (record, sheet) => {
     const { partition, offset, owed } = record.fields;
     const name = sheet.nameOf(partition);
