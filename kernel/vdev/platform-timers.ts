@@ -71,13 +71,14 @@ export interface PlatformTimers {
   /** Whether a step waits for the CPU to be ready: it is to be asked for again when that is so. */
   isHeld(hostTsc: bigint): boolean;
   /**
-   * Delivers what is due, at most DELIVERIES_MAX ticks: dueTsc() tells whether that was all.
+   * Delivers what is due, at most DELIVERIES_MAX ticks: dueTsc() tells whether that was all. To be called before a guest's access reaches a
+   * device, too: on real hardware what is due would have happened before. Guest time may have been set after it, and with it TSC_OFFSET.
    * @param hostTsc not before that of an earlier call
    */
   deliver(hostTsc: bigint): void;
   /** The vCPU has the CPU again: thaws guest time, and treats missed ticks as the mode says. */
   beforeRun(hostTsc: bigint): void;
-  /** The vCPU loses the CPU. */
+  /** The vCPU loses the CPU. One that waits (HLT) need not be told of, as in Xen: its time goes on then, and what comes wakes it. */
   afterRun(hostTsc: bigint): void;
   /** Between afterRun and beforeRun. */
   isAbsent(): boolean;
@@ -161,6 +162,7 @@ export function createPlatformTimers({
     nextByPlatform = NEVER_DUE;
     heldUntil = 0n;
     next = undefined;
+    // By index: an iterator costs as much as the rest of the turn.
     for (let at = 0; at < listed.length; at++) {
       const timer = listed[at]!;
       const { due } = timer;
@@ -402,10 +404,11 @@ export function createPlatformTimers({
     }),
 
     restore: (state) => {
+      if (state.timers.length !== timers.length)
+        throw new RangeError(`a state of ${state.timers.length} timers does not fit ${timers.length}`);
       leftAt = state.leftAt;
       state.timers.forEach((saved, place) => {
-        const timer = timers[place];
-        if (!timer) throw new RangeError(`a state of ${state.timers.length} timers does not fit ${timers.length}`);
+        const timer = timers[place]!;
         timer.origin = saved.origin;
         timer.phase = saved.phase;
         timer.numerator = saved.numerator;

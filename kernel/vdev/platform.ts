@@ -76,7 +76,7 @@ export interface DeviceCounts {
 
 /** Everything that happens to it happens at the host's TSC value that `setTsc` was last given, unless one is passed. */
 export interface Platform {
-  /** Never goes back. */
+  /** Never goes back. What is due by then is delivered: on real hardware it would have happened before what comes. */
   setTsc(hostTsc: bigint): void;
   /** Guest time is 0 at this TSC value. */
   begin(hostTsc: bigint): void;
@@ -332,6 +332,7 @@ export function createPlatform(options: PlatformOptions): Platform {
   return {
     setTsc: (hostTsc) => {
       tsc = hostTsc;
+      if (timers.dueTsc() <= hostTsc) timers.deliver(hostTsc);
     },
     begin: (hostTsc) => {
       tsc = hostTsc;

@@ -372,7 +372,7 @@ export function createCounter(now: () => number, onMisuse: (what: string) => voi
         const first = mode === MODE.SQUARE_WAVE && !startsHigh ? firstHalf() : loaded;
         return tick - position + (position < first ? first : first + loaded);
       }
-      const wasLow = !outAt(loadAt - 1 > tick ? loadAt - 1 : tick);
+      const wasLow = !outAt(loadAt - 1);
       if (countRegister === 1) return wasLow && mode === MODE.SQUARE_WAVE ? loadAt : NEVER;
       period = countRegister;
       if (!loadsHigh) return loadAt + (countRegister >> 1);

@@ -96,6 +96,8 @@ export function createRtc({ clock, createTimer, line, onMisuse, start, memoryByt
   let isNmiMasked = false;
   /** IRQF, as the line has it. */
   let isRequesting = false;
+  /** Of the tick that made it so. The next one has to wait until IRQ is let go of, or it would merge with this one: not until the CPU takes it. */
+  let unacknowledged: (() => void) | undefined;
 
   const calendar = createRtcCalendar(ram, () => registerB);
   setTime(start);
@@ -139,7 +141,8 @@ export function createRtc({ clock, createTimer, line, onMisuse, start, memoryByt
   });
 
   function reclaim(acknowledged: () => void): boolean {
-    return line.reclaim?.(acknowledged) ?? false;
+    if (isRequesting) unacknowledged = acknowledged;
+    return isRequesting;
   }
 
   function setTime({ year, month, day, hour, minute, second }: Civil): void {
@@ -200,8 +203,16 @@ export function createRtc({ clock, createTimer, line, onMisuse, start, memoryByt
   function drive(acknowledged?: () => void): Request {
     const was = isRequesting;
     isRequesting = (flags & registerB & ENABLES) !== 0;
-    if (!isRequesting) return REQUEST.DROPPED;
-    return was ? REQUEST.MERGED : line.pulse(acknowledged);
+    if (!isRequesting) {
+      const taken = unacknowledged;
+      unacknowledged = undefined;
+      if (was) taken?.();
+      return REQUEST.DROPPED;
+    }
+    if (was) return REQUEST.MERGED;
+    const request = line.pulse();
+    if (request === REQUEST.ACCEPTED) unacknowledged = acknowledged;
+    return request;
   }
 
   /** The next update that is to interrupt. */
@@ -369,6 +380,7 @@ export function createRtc({ clock, createTimer, line, onMisuse, start, memoryByt
     restore: (state) => {
       ram.set(state.ram);
       ({ index, isNmiMasked, registerA, registerB, flags, isRequesting, isValid, chainStart, nextEnd, seenEdges } = state);
+      unacknowledged = undefined;
       calendar.setFallenBack(state.fellBack);
       isDividing = getField(registerA, A.DV) === DV.HZ_32768;
       isUpdating = isDividing && (registerB & B.SET) === 0;
