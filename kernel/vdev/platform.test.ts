@@ -1,25 +1,27 @@
 /** The composed platform: the local APIC's cases on its bus, with its platform timers, in every timer mode. */
-import { describe } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { testConformance } from '../../test/conformance.ts';
 import { PLATFORM_PORTS } from '../partition/system.ts';
+import { LAPIC, LAPIC_ADDRESS, LVT, TSC_DEADLINE_MSR } from '../regs/local-apic.ts';
 import { frequency } from '../time/frequency.ts';
-import { nanos } from '../time/units.ts';
+import { NANOS_PER_SECOND, nanos } from '../time/units.ts';
 import type { InterruptTarget } from './conformance/interrupt-target.ts';
-import { LAPIC_CASES } from './conformance/lapic.ts';
+import { LAPIC_CASES, prepareLapic } from './conformance/lapic.ts';
 import { createPlatform } from './platform.ts';
 import { TIMER_MODE_NAMES, type TimerModeName } from './timer-modes.ts';
 
-/** Host TSC at which the guest begins; a tick is a nanosecond. */
+/** Host TSC at which the guest begins. */
 const START = 5000n;
 const unused = (): never => {
   throw new Error('no case of the local APIC asks for this');
 };
 
 /** A guest that always runs, and takes interrupts when it is told to. */
-function createTarget(timerMode: TimerModeName): InterruptTarget {
+function createTarget(timerMode: TimerModeName, tscHz = 1_000_000_000n): InterruptTarget & { pass(tscTicks: bigint): void } {
   let nmis = 0;
+  let now = START;
   const platform = createPlatform({
-    tscFrequency: frequency(1_000_000_000n, 1n, 'architectural', 'test'),
+    tscFrequency: frequency(tscHz, 1n, 'architectural', 'test'),
     timerMode,
     setsOnThaw: true,
     setsOnPost: true,
@@ -49,12 +51,17 @@ function createTarget(timerMode: TimerModeName): InterruptTarget {
     write: (address, width, value) => platform.deviceAt(address >>> 12).write(address & 0xfff, width, value),
     now: () => platform.clock.now(),
     waitUntil: (at) => {
-      const until = at + START;
+      const until = START + (at * tscHz + NANOS_PER_SECOND - 1n) / NANOS_PER_SECOND;
       for (let due = platform.dueTsc(); due <= until; due = platform.dueTsc()) {
-        const now = platform.clock.now() + START;
-        platform.setTsc(due > now ? due : now);
+        if (due > now) now = due;
+        platform.setTsc(now);
       }
-      platform.setTsc(until);
+      now = until;
+      platform.setTsc(now);
+    },
+    pass: (count) => {
+      now += count;
+      platform.setTsc(now);
     },
     watch: unused,
     takeInterrupts: unused,
@@ -73,4 +80,26 @@ function createTarget(timerMode: TimerModeName): InterruptTarget {
 
 describe.each(TIMER_MODE_NAMES)('in mode %s', (mode) => {
   testConformance(LAPIC_CASES, () => createTarget(mode));
+});
+
+describe('with a TSC of no whole number of ticks in a nanosecond', () => {
+  const tscHz = 2_399_999_999n;
+  testConformance(LAPIC_CASES, () => createTarget('no_missed_ticks_pending', tscHz));
+
+  it('a deadline of the TSC interrupts in the nanosecond of the tick that it names, and in no tick before', () => {
+    for (let ahead = 100n; ahead < 150n; ahead++) {
+      const target = createTarget('no_missed_ticks_pending', tscHz);
+      prepareLapic(target);
+      target.write(LAPIC_ADDRESS + LAPIC.LVT_TIMER, 4, BigInt(LVT.TIMER_TSC_DEADLINE | 0x40));
+      const deadline = target.readMsr(0x10) + ahead;
+      target.writeMsr(TSC_DEADLINE_MSR, deadline);
+      let vector = -1;
+      while (vector < 0) {
+        target.pass(1n);
+        vector = target.takeVector();
+      }
+      const late = target.readMsr(0x10) - deadline;
+      expect([vector, late >= 0n && late * NANOS_PER_SECOND < tscHz]).toEqual([0x40, true]);
+    }
+  });
 });
