@@ -1,6 +1,6 @@
 /**
  * Motorola MC146818A (Real-Time Clock plus RAM) as wired in a PC: index at port 70h, data at 71h, a crystal of 32.768 kHz, IRQ 8, 128 bytes with
- * the century at 32h. Its seconds are guest time: with the start's fraction of 0, the time changes at whole seconds of it.
+ * the century at 32h. Its seconds are guest time: until somebody resets the divider, the time changes at whole seconds of it.
  *
  * The divider chain runs from an instant on ("Register A": it was released from reset). An update begins half a second after that and each
  * second from there on, and ends 1984 us later: then the bytes change, UF and AF are set. UIP is set from 244 us before its beginning to its
@@ -14,7 +14,7 @@
  * - PF with PIE set comes with its tick (a guest that was away may have missed it, by the timer mode), without PIE by guest time alone;
  * - writes of Registers C and D go nowhere, reads of port 70h are all ones; both are misuses.
  * Not modelled: the pins SQW (SQWE is a bit), CKFS, PS, RESET as a pin (there is `reset`), standby; port 70h's NMI mask is kept and shown.
- * An interrupt is an edge, when IRQF rises; what is left of the wire afterwards is not seen.
+ * An interrupt is an edge, when IRQF rises; what is left of the wire afterwards is not seen. It counts as acknowledged when IRQF falls.
  */
 import { dayOfWeek, daysFromCivil, type Civil } from '../time/calendar.ts';
 import { instant, NANOS_PER_SECOND, type Instant } from '../time/units.ts';
