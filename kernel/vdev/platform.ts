@@ -9,7 +9,7 @@ import { IOAPIC_ADDRESS } from '../regs/i82093aa.ts';
 import { HPET_BASE } from '../regs/ia-pc-hpet.ts';
 import { civilFromSeconds } from '../time/calendar.ts';
 import type { Frequency } from '../time/frequency.ts';
-import { ticks, type Instant } from '../time/units.ts';
+import { instant, ticks, type Instant } from '../time/units.ts';
 import type { CreatePlatformTimer, GuestClock, InterruptLine, MemoryDevice, OnMisuse, PortDevice, Request, TimerSource } from './device.ts';
 import { createGuestTime, type GuestTimeState } from './guest-time.ts';
 import { createInterruptLines, type LinesState } from './interrupt-lines.ts';
@@ -237,7 +237,8 @@ export function createPlatform(options: PlatformOptions): Platform {
     bus: BUS,
     tsc: {
       read: () => time.tsc(tsc),
-      instantOf: (deadline) => time.toNanos(ticks(deadline - BigInt.asIntN(64, time.tscAdjust()))),
+      // The first that is reached by the deadline's tick, and by none before.
+      instantOf: (deadline) => instant(time.toNanos(ticks(deadline - BigInt.asIntN(64, time.tscAdjust()) - 1n)) + 1n),
     },
     hasTscDeadline: true,
     acknowledgePic: () => pic.acknowledge(),

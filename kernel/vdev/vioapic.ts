@@ -16,7 +16,10 @@ export interface VirtualIoApic extends MemoryDevice, Savable<IoApicState> {
   pulse(input: number, acknowledged?: () => void): Request;
   /** After a restore: of a pulse that was accepted before. @returns false if none of this input waits for the CPU */
   reclaim(input: number, acknowledged: () => void): boolean;
-  /** A level that stays high is delivered again with each end of interrupt, and at no other time: a guest that never acknowledges hurts itself. */
+  /**
+   * A level that stays high is delivered again with each end of interrupt, and at no other time: a guest that never acknowledges hurts itself. One
+   * that nobody accepts is offered again when its entry is written, or it rises.
+   */
   setLevel(input: number, isAsserted: boolean): void;
   /** A local APIC ends a level-triggered interrupt. */
   endOfInterrupt(vector: number): void;

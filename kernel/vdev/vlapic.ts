@@ -398,11 +398,6 @@ export function createVirtualLocalApic(options: LocalApicOptions): VirtualLocalA
     logError(ESR.ILLEGAL_REGISTER);
     onMisuse(what, offset, width);
   }
-  /** Whether it is one that the document allows: "32-bit loads and stores, aligned on 128-bit boundaries". */
-  function isWellFormed(offset: number, width: number): boolean {
-    return width === 4 && (offset & 0xf) === 0 && isOn;
-  }
-
   function readRegister(offset: number): number {
     switch (offset) {
       case LAPIC.TIMER_CCR:
@@ -454,9 +449,6 @@ export function createVirtualLocalApic(options: LocalApicOptions): VirtualLocalA
     switch (offset) {
       case LAPIC.TIMER_ICR:
         timer.setInitialCount(value);
-        break;
-      case LAPIC.TPR:
-        setTaskPriority(value & 0xff);
         break;
       case LAPIC.ICR_LOW:
         writeCommand(value);
@@ -520,15 +512,17 @@ export function createVirtualLocalApic(options: LocalApicOptions): VirtualLocalA
   reset();
 
   return {
+    // "32-bit loads and stores, aligned on 128-bit boundaries."
     read: (offset, width) => {
-      if (isWellFormed(offset, width)) return BigInt(readRegister(offset) >>> 0);
+      if (width === 4 && (offset & 0xf) === 0 && isOn) return BigInt(readRegister(offset) >>> 0);
       onMisuse('LAPIC: a read that is not of 32 bits at a multiple of 16, or while it is off', offset, width);
       return ALL_ONES[width];
     },
     write: (offset, width, value) => {
-      if (!isWellFormed(offset, width))
+      if (width !== 4 || (offset & 0xf) !== 0 || !isOn)
         onMisuse('LAPIC: a write that is not of 32 bits at a multiple of 16, or while it is off', offset, width);
       else if (offset === LAPIC.EOI) endOfInterrupt();
+      else if (offset === LAPIC.TPR) setTaskPriority(Number(value) & 0xff);
       else writeRegister(offset, Number(value));
     },
     accept,

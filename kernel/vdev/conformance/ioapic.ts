@@ -146,7 +146,7 @@ const REGISTERS: readonly InterruptCase[] = [
 
 const EDGES: readonly InterruptCase[] = [
   {
-    name: 'Interrupt Mask: an edge at a masked input is ignored, and is not delivered later',
+    name: 'Interrupt Mask: an edge at a masked input is ignored, and is not delivered later [Xen 14: it is kept]',
     run: (target, expect) => {
       writeEntry(target, INPUT, MASKED | VECTOR);
       edge(target, INPUT);
@@ -322,7 +322,7 @@ const LEVELS: readonly InterruptCase[] = [
     },
   },
   {
-    name: 'Remote IRR: an entry that is made edge-triggered loses it',
+    name: 'Remote IRR: an entry that is made edge-triggered loses it [Xen 9: a GSI can stay stuck]',
     run: (target, expect) => {
       writeEntry(target, INPUT, LEVEL | VECTOR);
       drive(target, INPUT, true);

@@ -1075,6 +1075,7 @@ const DEADLINES: readonly InterruptCase[] = [
   {
     name: 'TSC-Deadline Mode: a write of the TSC backwards puts it off',
     run: (target, expect) => {
+      target.writeMsr(TSC_MSR, 100n * AHEAD);
       const deadline = startDeadline(target, AHEAD);
       target.writeMsr(TSC_MSR, deadline - 5n * AHEAD);
       passTsc(target, deadline - AHEAD);
