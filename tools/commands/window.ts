@@ -35,7 +35,7 @@ export function addWindowOptions(command: Command): Command {
   return command
     .option('--from <instant>', 'leave out what is earlier', instant)
     .option('--to <instant>', 'leave out what is later', instant)
-    .option('--boot <n>', 'of a capture with several boots, counted from 0 (default: the last one)', whole(0, 1_000_000));
+    .option('--boot <n>', 'the nth boot of a log that has several, counted from 1 (default: the last one)', whole(1, 1_000_000));
 }
 
 export interface Part {
