@@ -13,6 +13,7 @@ import { ArrivesNowhere, createClock, timeFacts } from '../timekeeping.ts';
 import { hertz, type Frequency } from '../time/frequency.ts';
 import type { ClockName, HwClock } from '../time/hw-clock.ts';
 import { selectTime, type Wish } from '../time/selection.ts';
+import { nanos } from '../time/units.ts';
 import { createWallClock } from '../time/wall-clock.ts';
 import { EVENTS } from '../trace/events.ts';
 import { decodeUtf8 } from '../trace/utf8.ts';
@@ -292,6 +293,14 @@ function reportExits({ trace }: Machine, partitions: readonly Partition[], healt
   if (health.untraced() > 0) trace.record(EVENTS.log, `${health.untraced()} more health events were counted, not traced`);
 }
 
+function recordPlans({ trace }: Machine, { plans }: SystemDescription): void {
+  plans.forEach(({ majorFrame, slots }, plan) =>
+    slots.forEach(({ partition, start, duration }, slot) =>
+      trace.record(EVENTS.planSlot, plan, slot, partition, nanos(BigInt(start)), nanos(BigInt(duration)), nanos(BigInt(majorFrame))),
+    ),
+  );
+}
+
 function reportPlatforms({ trace }: Machine, partitions: readonly Partition[]): void {
   for (const { index, platform } of partitions) {
     if (platform === undefined) continue;
@@ -373,6 +382,7 @@ export function runSystem(machine: Machine, wish: Wish, supervisor?: Supervisor)
     if (!supervision?.isStanding()) ports.deliver(input, time.toInstant(taken));
   });
 
+  recordPlans(machine, system);
   trace.record(EVENTS.systemStarted, system.name, epochTsc, partitions.length, system.plans.length);
   trace.flush();
   shims.collectGarbage();

@@ -5,7 +5,7 @@
  */
 import type { EventName, RecordOf, TraceRecord } from '../../kernel/trace/events.ts';
 import { framesWithin, newSpans, type Curve, type Marks, type PlannedSlot, type Spans } from './columns.ts';
-import { plannedSlots, type SlotSeen } from './plans.ts';
+import { plannedSlots, type DescribedSlot, type PlanSwitch, type SlotSeen } from './plans.ts';
 
 /** From the least to the most weighty: of two in one place, the later one is seen. */
 export const MARK_KINDS = [
@@ -182,6 +182,7 @@ const PLACES: { readonly [Name in EventName]: Place<Name> } = {
     const curve = sheet.curve(`value ${partition} ${code}`, 'Values', `${sheet.nameOf(partition)}: value ${code}`, '', 'points');
     sheet.point(curve, record.at, value);
   },
+  'plan.slot': onCpu('note'),
   'plan.switched': onCpu('plan'),
   'slot.late': (record, sheet) => sheet.mark(sheet.partition(record.fields.partition), 'warning', record.at),
   'exit.counts': onCpu('note'),
@@ -224,7 +225,8 @@ export function timelineOf(logged: readonly LoggedRecord[], title: string, { fro
   /** By partition and number. */
   const sources = new Map<string, string>();
   const slots: SlotSeen[] = [];
-  const switches: number[] = [];
+  const switches: PlanSwitch[] = [];
+  const described: DescribedSlot[] = [];
   const lines: string[] = [];
   const lineNumbers: number[] = [];
   let first = Infinity;
@@ -301,7 +303,11 @@ export function timelineOf(logged: readonly LoggedRecord[], title: string, { fro
   for (const { record, line, text } of logged) {
     if (record.event === 'partition.created') names.set(record.fields.partition, record.fields.name);
     if (record.event === 'platform.timer') sources.set(`${record.fields.partition} ${record.fields.source}`, record.fields.name);
-    if (record.event === 'plan.switched') switches.push(record.fields.frame);
+    if (record.event === 'plan.switched') switches.push(record.fields);
+    if (record.event === 'plan.slot') {
+      const { plan, slot, partition, start, duration, 'major-frame': majorFrame } = record.fields;
+      described.push({ plan, slot, partition, start: Number(start), duration: Number(duration), majorFrame: Number(majorFrame) });
+    }
     if (record.event === 'system.started') {
       epoch = Number(record.fields.epoch);
       system = record.fields.name;
@@ -318,7 +324,7 @@ export function timelineOf(logged: readonly LoggedRecord[], title: string, { fro
   if (first > last) [first, last] = [0, 1];
   first = from ?? first;
   last = to ?? last;
-  for (const [cpu, partition, slot] of plannedSlots(slots, switches)) {
+  for (const [cpu, partition, slot] of plannedSlots(slots, switches, described)) {
     lanes.get(`partition ${partition}`)?.planned.push(slot);
     lanes.get(`cpu${cpu}`)?.planned.push(slot);
   }
