@@ -84,6 +84,8 @@ export interface PlatformTimers {
   restore(state: PlatformTimersState): void;
 }
 
+// Names are read one by one here, where others would be destructured: in the engine that costs more than a microsecond a name.
+
 /** Ticks of one call: a guest that sets a period of some nanoseconds gets what there is time for. */
 export const DELIVERIES_MAX = 8;
 
@@ -116,6 +118,8 @@ interface Timer {
   keepsNext: boolean;
   /** The tick that is being delivered was taken at once. */
   isTaken: boolean;
+  /** It has been started once: `look` looks at it. */
+  isListed: boolean;
   /** How often the device has started or stopped it. */
   settings: number;
   accepted: number;
@@ -132,24 +136,31 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
   const waits = missed === 'all';
   const holdMax = guestTime.toTicks(instant(HOLD_MAX));
   const timers: Timer[] = [];
+  /** Those that were ever started, in the order of creation. */
+  let listed: Timer[] = [];
   /** Guest time when the vCPU lost the CPU, NEVER_DUE while it has it. */
   let leftAt: bigint = NEVER_DUE;
   /** What `look` found. */
   let isLooked = false;
   let next: Timer | undefined;
+  /** What dueTsc tells. */
+  let dueAt: bigint = NEVER_DUE;
   /** Deadline of the next tick that platform time makes due, and when the step to it may be made; both in ticks of guest time. */
   let nextByPlatform: bigint = NEVER_DUE;
   let heldUntil = 0n;
 
   function look(): void {
+    isLooked = true;
+    next = undefined;
+    dueAt = NEVER_DUE;
+    if (leftAt !== NEVER_DUE) return;
     let earliest: bigint = NEVER_DUE;
     nextByPlatform = NEVER_DUE;
     heldUntil = 0n;
-    next = undefined;
     // By index: an iterator costs as much as the rest of the turn.
-    for (let place = 0; place < timers.length; place++) {
-      const timer = timers[place]!;
-      const { due } = timer;
+    for (let place = 0; place < listed.length; place++) {
+      const timer = listed[place]!;
+      const due = timer.due;
       if (timer.isWaiting) {
         if (timer.heldUntil > heldUntil) heldUntil = timer.heldUntil;
       } else if (due < NEVER_DUE) {
@@ -160,12 +171,25 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
         if (freezes && due < nextByPlatform && !timer.isUnheard) nextByPlatform = due;
       }
     }
-    isLooked = true;
+    if (next === undefined) return;
+    const offset = guestTime.offset;
+    dueAt = earliest - offset;
+    if (nextByPlatform === NEVER_DUE) return;
+    const unheld = heldUntil - offset;
+    const byPlatform = nextByPlatform - guestTime.platformOffset;
+    const stepped = byPlatform > unheld ? byPlatform : unheld;
+    if (stepped < dueAt) dueAt = stepped;
+  }
+
+  function list(timer: Timer): void {
+    if (timer.isListed) return;
+    timer.isListed = true;
+    listed = timers.filter(({ isListed }) => isListed);
   }
 
   function setDeadline(timer: Timer): void {
-    const { numerator, denominator } = timer;
-    timer.deadline = instant(timer.origin + (timer.phase + timer.index * numerator + denominator - 1n) / denominator);
+    const denominator = timer.denominator;
+    timer.deadline = instant(timer.origin + (timer.phase + timer.index * timer.numerator + denominator - 1n) / denominator);
     timer.due = guestTime.toTicks(timer.deadline);
     isLooked = false;
   }
@@ -200,7 +224,8 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
       const until = timer.isUnheard ? guest : hostTsc + guestTime.platformOffset;
       if (until - timer.due >= timer.backlog) timer.lost += skipTo(timer, indexAfter(timer, until) - BigInt(backlogMax));
     }
-    const { deadline, due } = timer;
+    const deadline = timer.deadline;
+    const due = timer.due;
     if (due > guest) {
       if (due > reach) return;
       guestTime.stepTo(due, hostTsc);
@@ -208,11 +233,15 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
     const isPeriodic = timer.numerator !== 0n;
     if (isPeriodic) {
       timer.index++;
-      setDeadline(timer);
+      if (timer.denominator === 1n) {
+        // The same as below, without a division.
+        timer.deadline = instant(deadline + timer.numerator);
+        timer.due = guestTime.toTicks(timer.deadline);
+      } else setDeadline(timer);
     } else clear(timer);
     timer.keepsNext = false;
     timer.isTaken = false;
-    const { settings } = timer;
+    const settings = timer.settings;
     const request = timer.source.tick(deadline, timer.acknowledged);
     timer.isUnheard = request !== REQUEST.ACCEPTED;
     timer.isWaiting = waits && request === REQUEST.ACCEPTED && !timer.isTaken;
@@ -232,7 +261,10 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
     timer.isWaiting = false;
     timer.isUnheard = false;
     timer.keepsNext = false;
-    const { origin, phase = 0n, numerator, denominator } = beat;
+    const origin = beat.origin;
+    const phase = beat.phase ?? 0n;
+    const numerator = beat.numerator;
+    const denominator = beat.denominator;
     timer.numerator = numerator;
     timer.denominator = denominator;
     const first = origin * denominator + phase;
@@ -245,6 +277,7 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
       timer.phase = phase;
       timer.index = 0n;
     }
+    list(timer);
     setBacklog(timer);
     setDeadline(timer);
   }
@@ -277,6 +310,7 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
         isUnheard: false,
         keepsNext: false,
         isTaken: false,
+        isListed: false,
         settings: 0,
         accepted: 0,
         merged: 0,
@@ -295,19 +329,11 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
     },
 
     dueTsc: () => {
-      if (leftAt !== NEVER_DUE) return NEVER_DUE;
       if (!isLooked) look();
-      if (next === undefined) return NEVER_DUE;
-      const byGuest = next.due - guestTime.offset;
-      if (nextByPlatform === NEVER_DUE) return byGuest;
-      const unheld = heldUntil - guestTime.offset;
-      const byPlatform = nextByPlatform - guestTime.platformOffset;
-      const stepped = byPlatform > unheld ? byPlatform : unheld;
-      return stepped < byGuest ? stepped : byGuest;
+      return dueAt;
     },
 
     deliver: (hostTsc) => {
-      if (leftAt !== NEVER_DUE) return;
       for (let count = 0; count < DELIVERIES_MAX; count++) {
         if (!isLooked) look();
         if (next === undefined) return;
@@ -337,6 +363,7 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
     afterRun: (hostTsc) => {
       if (leftAt !== NEVER_DUE) return;
       leftAt = guestTime.at(hostTsc);
+      isLooked = false;
       guestTime.freeze(hostTsc);
     },
 
@@ -375,6 +402,7 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
         timer.isUnheard = saved.isUnheard;
         timer.keepsNext = saved.keepsNext;
         setBacklog(timer);
+        if (saved.isRunning || saved.isWaiting) list(timer);
         if (saved.isRunning) setDeadline(timer);
         else clear(timer);
         timer.isWaiting = saved.isWaiting && (timer.source.reclaim?.(timer.acknowledged) ?? false);
