@@ -134,6 +134,7 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
     throw new RangeError(`a backlog of ${backlogMax} ticks can't hold the one that is due`);
   const { freezes, missed } = TIMER_MODES[mode];
   const waits = missed === 'all';
+  const backlogTicks = BigInt(backlogMax);
   const holdMax = guestTime.toTicks(instant(HOLD_MAX));
   const timers: Timer[] = [];
   /** Those that were ever started, in the order of creation. */
@@ -222,7 +223,7 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
   function deliverOne(timer: Timer, hostTsc: bigint, guest: bigint, reach: bigint): void {
     if (waits) {
       const until = timer.isUnheard ? guest : hostTsc + guestTime.platformOffset;
-      if (until - timer.due >= timer.backlog) timer.lost += skipTo(timer, indexAfter(timer, until) - BigInt(backlogMax));
+      if (until - timer.due >= timer.backlog) timer.lost += skipTo(timer, indexAfter(timer, until) - backlogTicks);
     }
     const deadline = timer.deadline;
     const due = timer.due;
@@ -267,11 +268,10 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
     const denominator = beat.denominator;
     timer.numerator = numerator;
     timer.denominator = denominator;
-    const first = origin * denominator + phase;
-    if (timer.isAligned && numerator > 0n && first > 0n) {
+    if (timer.isAligned && numerator > 0n && origin > 0n) {
       timer.origin = instant(0n);
       timer.phase = 0n;
-      timer.index = (first + numerator - 1n) / numerator;
+      timer.index = (origin * denominator + phase + numerator - 1n) / numerator;
     } else {
       timer.origin = origin;
       timer.phase = phase;
@@ -284,7 +284,7 @@ export function createPlatformTimers({ guestTime, mode, backlogMax = BACKLOG_MAX
 
   function setBacklog(timer: Timer): void {
     timer.backlog =
-      timer.numerator === 0n ? NEVER_DUE : guestTime.toTicks(instant((BigInt(backlogMax) * timer.numerator) / timer.denominator)) - 1n;
+      timer.numerator === 0n ? NEVER_DUE : guestTime.toTicks(instant((backlogTicks * timer.numerator) / timer.denominator)) - 1n;
   }
 
   return {

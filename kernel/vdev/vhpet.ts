@@ -87,6 +87,7 @@ const LOW = 0xffff_ffffn;
 const ALL = 0xffff_ffff_ffff_ffffn;
 /** Ticks from a value of a comparator to the same value. */
 const WHOLE = { 32: 1n << 32n, 64: 1n << 64n } as const;
+const TIMER_SHIFT = Math.log2(HPET.TIMER_STRIDE);
 const ROUTE_BITS = TN_CONF.INT_ROUTE_CNF.mask << TN_CONF.INT_ROUTE_CNF.shift;
 const WRITABLE = TN_CONF.INT_TYPE_CNF | TN_CONF.INT_ENB_CNF | ROUTE_BITS;
 
@@ -397,9 +398,9 @@ export function createVhpet(options: VhpetOptions): Vhpet {
     if (offset === HPET.GEN_CONF) return BigInt(general);
     if (offset === HPET.GINTR_STA) return BigInt(status >>> 0);
     if (offset === HPET.MAIN_CNT) return counter();
-    const timer = timers[((offset - HPET.TIMER_0) / HPET.TIMER_STRIDE) | 0];
-    if (offset < HPET.TIMER_0 || !timer) return 0n;
-    const register = offset % HPET.TIMER_STRIDE;
+    const timer = timers[(offset - HPET.TIMER_0) >> TIMER_SHIFT];
+    if (!timer) return 0n;
+    const register = offset & (HPET.TIMER_STRIDE - 1);
     if (register === TIMER.CONF) return routeCapabilities | BigInt(timer.configuration | timer.capabilities);
     if (register === TIMER.COMPARATOR) return comparatorAt(timer, isRunning ? elapsed() : 0n);
     if (register === TIMER.FSB_INT_VAL) return (BigInt(timer.fsbAddress) << 32n) | BigInt(timer.fsbValue);
@@ -407,31 +408,30 @@ export function createVhpet(options: VhpetOptions): Vhpet {
   }
 
   function writeRegister(offset: number, value: bigint, mask: bigint): void {
-    const low = Number(value & LOW);
-    const hasLow = (mask & LOW) !== 0n;
-    if (offset === HPET.GEN_CONF) {
-      if (hasLow) setGeneral(low & (GEN_CONF.ENABLE_CNF | GEN_CONF.LEG_RT_CNF));
+    if (offset >= HPET.TIMER_0) {
+      const timer = timers[(offset - HPET.TIMER_0) >> TIMER_SHIFT];
+      const register = offset & (HPET.TIMER_STRIDE - 1);
+      if (timer && register <= TIMER.FSB_INT_VAL) {
+        if (register === TIMER.COMPARATOR) setComparator(timer, value, mask, offset);
+        else if (register === TIMER.CONF) {
+          if ((mask & LOW) !== 0n) setConfiguration(timer, Number(value & LOW), offset);
+        } else if (sendMessage) {
+          if ((mask & LOW) !== 0n) timer.fsbValue = Number(value & LOW);
+          if (mask > LOW) timer.fsbAddress = Number(value >> 32n);
+        }
+        return;
+      }
+    } else if (offset === HPET.GEN_CONF) {
+      if ((mask & LOW) !== 0n) setGeneral(Number(value & LOW) & (GEN_CONF.ENABLE_CNF | GEN_CONF.LEG_RT_CNF));
       return;
-    }
-    if (offset === HPET.GINTR_STA) {
-      if (hasLow) clearStatus(low & status);
+    } else if (offset === HPET.GINTR_STA) {
+      if ((mask & LOW) !== 0n) clearStatus(Number(value & LOW) & status);
       return;
-    }
-    if (offset === HPET.MAIN_CNT) {
+    } else if (offset === HPET.MAIN_CNT) {
       setCounter((counter() & ~mask) | (value & mask));
       return;
     }
-    const timer = timers[((offset - HPET.TIMER_0) / HPET.TIMER_STRIDE) | 0];
-    const register = offset % HPET.TIMER_STRIDE;
-    if (offset < HPET.TIMER_0 || !timer || register > TIMER.FSB_INT_VAL) {
-      onMisuse('a write to what can only be read, or is reserved', offset, 8);
-    } else if (register === TIMER.CONF) {
-      if (hasLow) setConfiguration(timer, low, offset);
-    } else if (register === TIMER.COMPARATOR) setComparator(timer, value, mask, offset);
-    else if (sendMessage) {
-      if (hasLow) timer.fsbValue = low;
-      if (mask > LOW) timer.fsbAddress = Number(value >> 32n);
-    }
+    onMisuse('a write to what can only be read, or is reserved', offset, 8);
   }
 
   function reset(): void {
