@@ -210,7 +210,7 @@ describe('the five uses of time, a partition each', () => {
 
   it("is what the README's picture shows, which is made by the command beside it", () => {
     const root = projectRoot();
-    const command = /^tools\/chronovisor timeline \S+ (.*) --out (docs\/\S+)$/m.exec(readFileSync(join(root, 'README.md'), 'utf8'))!;
+    const command = /^tools\/chronovisor timeline \S+ (.*) --out (partitions\/\S+)$/m.exec(readFileSync(join(root, 'README.md'), 'utf8'))!;
     const made = join(buildFolder(), 'test', 'demonstration.svg');
     const program = join(buildFolder(), 'tools', 'chronovisor.mjs');
     const words = [program, 'timeline', run.log, ...command[1]!.split(' '), '--out', made];
