@@ -138,6 +138,8 @@ export const LEADS = {
   /** Taken from a slot for chores, and what one piece takes at most. */
   CHORES: 24_000n,
   CHORE: 12_000n,
+  /** Behind a piece of work in idle time: taking interrupts. */
+  POLL: 38_000n,
   /** Taken from a slot before one that begins with virtual timers to expire, or from the last one of a plan. */
   EXPIRE: 36_000n,
   PLAN: 30_000n,
@@ -199,6 +201,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   const exitLead = toTicks(LEADS.EXIT);
   const choresLead = toTicks(LEADS.CHORES);
   const choreLead = toTicks(LEADS.CHORE);
+  const idleChoreLead = toTicks(LEADS.CHORE + LEADS.POLL + LEADS.WAKE);
   const planLead = toTicks(LEADS.PLAN);
   const expireLead = toTicks(LEADS.EXPIRE);
   const guestRun = toTicks(LEADS.GUEST);
@@ -454,7 +457,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     for (;;) {
       const now = rdtsc();
       if (now >= until) return;
-      if (until - now > choreLead + wakeLead && chores.isDue(now)) {
+      if (until - now > idleChoreLead && chores.isDue(now)) {
         chores.step();
         takeInterrupts();
         continue;
@@ -508,7 +511,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
           }
         } else {
           const wake = due < end ? due - partition.timerLead : end;
-          if (wake - now > choreLead + wakeLead && chores.isDue(now)) {
+          if (wake - now > idleChoreLead && chores.isDue(now)) {
             chores.step();
             takeInterrupts();
           } else {

@@ -196,7 +196,11 @@ describe('a misuse is harmless, and counted', () => {
       (pit: Pit) => expect(pit.ports.read(0, 4) >>> 24).toBe(0xff),
     ],
     ['write of 16 bits', 'PIT: a write that is not of one of its bytes: 2 at 42h', (pit: Pit) => pit.ports.write(2, 2, 0x3000)],
-    ['read beyond the ports', 'PIT: a read that is not of one of its bytes: 2 at 43h', (pit: Pit) => expect(pit.ports.read(3, 2)).toBe(0xffff)],
+    [
+      'read beyond the ports',
+      'PIT: a read that is not of one of its bytes: 2 at 43h',
+      (pit: Pit) => expect(pit.ports.read(3, 2)).toBe(0xffff),
+    ],
     ['write beyond the ports', 'PIT: a write that is not of one of its bytes: 2 at 43h', (pit: Pit) => pit.ports.write(3, 2, 0x1234)],
     [
       'reserved bit of the read-back command',

@@ -270,7 +270,11 @@ describe('a misuse is harmless, and counted', () => {
       'RTC: a read that is not of one of its bytes: 2 at 70h',
       ({ rtc }: Bench) => expect(rtc.read(0, 2) & 0xff).toBe(0xff),
     ],
-    ['read beyond the ports', 'RTC: a read that is not of one of its bytes: 2 at 71h', ({ rtc }: Bench) => expect(rtc.read(1, 2) >> 8).toBe(0xff)],
+    [
+      'read beyond the ports',
+      'RTC: a read that is not of one of its bytes: 2 at 71h',
+      ({ rtc }: Bench) => expect(rtc.read(1, 2) >> 8).toBe(0xff),
+    ],
     ['write beyond the ports', 'RTC: a write that is not of one of its bytes: 4 at 71h', ({ rtc }: Bench) => rtc.write(1, 4, 0)],
   ])('%s', (_name, misuse, access) => {
     const bench = createBench();
