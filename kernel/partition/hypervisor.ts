@@ -378,8 +378,8 @@ export function runSystem(machine: Machine, wish: Wish, supervisor?: Supervisor)
   });
   scheduler.connect(createHandlers(machine, partitions, calls, health, hypercalls.onHypercall), health);
   const stopInputs = startInputs(machine, rtc, system, (input, taken) => {
-    // What happens while the system stands still happens at no instant of it.
-    if (!supervision?.isStanding()) ports.deliver(input, time.toInstant(taken));
+    // What happens while the system stands still, or before it begins, happens at no instant of it.
+    if (!supervision?.isStanding() && taken >= epochTsc) ports.deliver(input, time.toInstant(taken));
   });
 
   recordPlans(machine, system);
