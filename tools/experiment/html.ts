@@ -1,0 +1,3 @@
+export function experimentHtml(..._x: unknown[]): string {
+  return '';
+}
