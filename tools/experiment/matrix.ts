@@ -106,7 +106,7 @@ export const HPET_PERIOD = { today: 16_000_000, '2007': 32_000_000 } as const sa
 export function systemOf(own: Case, frames: number): DefinedSystem {
   const { frame, slots } = PLANS[own.plan];
   return defineSystem({
-    name: nameOf(own),
+    name: 'tsc-sync',
     partitions: {
       guest: {
         program: native('guest.c'),
