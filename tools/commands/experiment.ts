@@ -1,5 +1,5 @@
 /** chronovisor experiment: questions about time that are answered by a matrix of runs. */
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
 import { STATUS, UsageError } from '../errors.ts';
 import { shown } from '../paths.ts';
 import { claimsOf, claimLines } from '../experiment/claims.ts';
@@ -36,11 +36,14 @@ interface Flags {
 }
 
 const MODES = 4;
-const DESCRIPTION = `A guest of 2007 that takes a tick every 10 ms from its HPET, and loses the CPU again and again: in every timer mode of Xen, with
-native and emulated TSC, by today's rules and by those of 2007; and what becomes of its time if the places at which the
-hypervisor sets it are taken out: the one in pt_thaw_time (thaw), the one in pt_intr_post (post), both (patch).`;
+const DESCRIPTION =
+  "tsc-sync: what becomes of a guest's clock, in each of Xen's timer modes, if the places at which the hypervisor sets its time are taken out";
 
-const EXAMPLES = `
+const HELP = `
+tsc-sync: a guest of 2007 takes a tick every 10 ms from its HPET, and loses the CPU again and again: in every timer mode, with native and
+emulated TSC, by today's rules and by those of 2007. Variants are what is taken out: nothing (as-is), where guest time is set in pt_thaw_time
+(thaw), in pt_intr_post (post), or both (patch).
+
 Examples:
   chronovisor experiment tsc-sync                        all of it: 72 runs
   chronovisor experiment tsc-sync --plan regular --tsc native --mode 0
@@ -60,10 +63,10 @@ function someOf<Value>(valueOf: (text: string) => Value | undefined, expected: s
 }
 
 export function addExperimentCommand(program: Command, setStatus: (status: number) => void): void {
-  const experiment = program.command('experiment').description('a question about time, answered by a matrix of runs: tsc-sync');
-  experiment
-    .command('tsc-sync')
+  program
+    .command('experiment')
     .description(DESCRIPTION)
+    .addArgument(new Argument('<name>', 'which').choices(['tsc-sync']))
     .option(
       '--mode <numbers>',
       "timer modes, as in 0,2 (Xen's numbers; today's rules only)",
@@ -81,9 +84,8 @@ export function addExperimentCommand(program: Command, setStatus: (status: numbe
     .option('--jobs <n>', 'runs at a time', whole(1, 64), 2)
     .option('--json <file>', 'writes all figures, and every tick')
     .option('--html <file>', 'writes a report with plots: one page that needs no network')
-    .addHelpText('after', EXAMPLES)
-    .exitOverride()
-    .action(async (flags: Flags) => setStatus(await tscSync(flags)));
+    .addHelpText('after', HELP)
+    .action(async (_name: string, flags: Flags) => setStatus(await tscSync(flags)));
 }
 
 async function tscSync({ mode, tsc, variant, plan, era, seconds, jobs, json, html }: Flags): Promise<number> {
