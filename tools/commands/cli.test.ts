@@ -107,7 +107,7 @@ describe('wrong usage ends with 2 and names what is wrong:', { timeout: TEST_LIM
     [['tsc-sync', '--mode', '4'], 'numbers from 0 to 3'],
     [['tsc-sync', '--mode', '0,'], 'numbers from 0 to 3'],
     [['tsc-sync', '--variant', 'as-is,none'], 'some of as-is, thaw, post, patch'],
-    [['tsc-sync', '--seconds', '0'], 'a whole number from 1 to 100'],
+    [['tsc-sync', '--seconds', '1'], 'a whole number from 2 to 100'],
     [['tsc-sync', '--era', '2008'], 'Allowed choices are today, 2007'],
     [['tsc-sync', '--era', '2007', '--mode', '0'], '--mode with --era 2007: there were no timer modes yet'],
     [['tsc-sync', '--era', '2007', '--tsc', 'emulated'], '--tsc emulated with --era 2007'],

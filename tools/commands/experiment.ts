@@ -80,7 +80,7 @@ export function addExperimentCommand(program: Command, setStatus: (status: numbe
     )
     .addOption(new Option('--plan <name>', 'when the guest has the CPU').choices([...PLAN_NAMES]))
     .addOption(new Option('--era <rules>', "whose rules: today's, or those of 2007").choices([...ERAS]))
-    .option('--seconds <n>', 'virtual seconds of each run, as many frames of 400 ms as fit', whole(1, 100), 4)
+    .option('--seconds <n>', 'virtual seconds of each run, as many frames of 400 ms as fit', whole(2, 100), 4)
     .option('--jobs <n>', 'runs at a time', whole(1, 64), 2)
     .option('--json <file>', 'writes all figures, and every tick')
     .option('--html <file>', 'writes a report with plots: one page that needs no network')

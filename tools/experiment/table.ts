@@ -58,7 +58,7 @@ export function describePlan(name: PlanName): string {
 }
 
 export const EXPLANATION = [
-  'HPET/wall, ticks/HPET: over whole frames, from the last tick of the first to the last tick of the last.',
+  'HPET/wall, ticks/HPET: over whole frames, from the last tick of the second to the last tick of the last.',
   "gaps between ticks on the guest's HPET: early under 5 ms, late over 15 ms. clock: what an OS shows that counts ticks,",
   'minus what has passed. predicted: whether the rules say the same: counts exactly, spans to a count of the HPET.',
 ];

@@ -31,7 +31,7 @@ const LIMIT_SECONDS = 300;
 
 export class TrialError extends Error {}
 
-/** Two at the least: figures are taken over whole ones. */
+/** Three at the least: figures are taken from the second to the last. */
 export const framesIn = (tried: Case, seconds: number): number => Math.floor((seconds * 1e9) / PLANS[tried.plan].frame);
 
 /**
