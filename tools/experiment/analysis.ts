@@ -178,7 +178,7 @@ export const analysePrediction = (seen: readonly Seen[], plan: Plan): Predicted 
 /** By how much a gap's end may be moved by the kernel's work, from a slot's start or a deadline to the guest's reading of its HPET. */
 const GAP_TOLERANCE = 300_000;
 /** By how much the same work takes longer at one tick than at another of the same phase. */
-const WALL_TOLERANCE = 2_000;
+const WALL_TOLERANCE = 100;
 const COUNTS = 1;
 
 /** What is other than predicted, a line each. Counts are compared exactly, spans to a count of the HPET and the kernel's own work. */
