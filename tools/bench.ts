@@ -2,6 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { experimentFigures } from './bench/experiment.ts';
 import type { Figure } from './bench/figure.ts';
 import { logFigures } from './bench/logs.ts';
 import { partitionFigures } from './bench/partitions.ts';
@@ -153,6 +154,7 @@ async function loadedBoots(boots: number, seconds: number): Promise<void> {
 await loadedBoots(isShort ? 3 : 20, isShort ? 1 : 3);
 
 for await (const figure of partitionFigures()) print(figure);
+for (const figure of await experimentFigures()) print(figure);
 for (const figure of await timelineFigures()) print(figure);
 for await (const figure of logFigures(isShort ? 100_000 : undefined)) print(figure);
 

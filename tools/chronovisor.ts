@@ -5,6 +5,7 @@ import { addBuildCommand } from './commands/build.ts';
 import { addCheckCommand } from './commands/check.ts';
 import { addConsoleCommand } from './commands/console.ts';
 import { addDiffCommand } from './commands/diff.ts';
+import { addExperimentCommand } from './commands/experiment.ts';
 import { addExportCommand } from './commands/export.ts';
 import { addLogCommand } from './commands/log.ts';
 import { addReportCommand } from './commands/report.ts';
@@ -56,6 +57,7 @@ Exit codes: 0 held, 1 an assertion or the kernel failed, 2 usage, 3 can't run, 1
   addLogCommand(program, setStatus);
   addTimelineCommand(program);
   addExportCommand(program);
+  addExperimentCommand(program, setStatus);
   for (const command of program.commands) command.exitOverride();
 
   try {

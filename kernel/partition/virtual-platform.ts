@@ -60,6 +60,7 @@ export function createVirtualPlatform(
     timerMode: description.timerMode,
     setsOnThaw: description.rules.setOnThaw,
     setsOnPost: description.rules.setOnPost,
+    era: description.rules.era,
     hpet: description.hpet,
     date: description.date,
     memoryBytes,

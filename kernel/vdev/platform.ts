@@ -10,11 +10,12 @@ import { HPET_BASE } from '../regs/ia-pc-hpet.ts';
 import { civilFromSeconds } from '../time/calendar.ts';
 import type { Frequency } from '../time/frequency.ts';
 import { instant, ticks, type Instant } from '../time/units.ts';
-import type { CreatePlatformTimer, GuestClock, InterruptLine, MemoryDevice, OnMisuse, PortDevice, Request, TimerSource } from './device.ts';
+import type { CreatePlatformTimer, GuestClock, InterruptLine, MemoryDevice, OnMisuse, PortDevice, Request } from './device.ts';
 import { createGuestTime, type GuestTimeState } from './guest-time.ts';
 import { createInterruptLines, type LinesState } from './interrupt-lines.ts';
 import { createPlatformTimers, type PlatformTimersState, type SourceAccounts } from './platform-timers.ts';
 import { createResetPorts } from './reset-port.ts';
+import { createHostTimers } from './rules-2007.ts';
 import type { TimerModeName } from './timer-modes.ts';
 import { createVhpet, vhpetLength, type VhpetState } from './vhpet.ts';
 import { createVirtualIoApic, type IoApicState } from './vioapic.ts';
@@ -30,6 +31,8 @@ export interface PlatformOptions {
   readonly timerMode: TimerModeName;
   readonly setsOnThaw: boolean;
   readonly setsOnPost: boolean;
+  /** `2007`: those of rules-2007.ts, where there were no timer modes yet: `timerMode` counts for nothing. */
+  readonly era: 'today' | '2007';
   /** COUNTER_CLK_PERIOD in femtoseconds, and how many timers. */
   readonly hpet: { readonly period: number; readonly timers: number } | undefined;
   /** What the real-time clock shows at guest time 0: seconds since 1970. */
@@ -147,12 +150,15 @@ const BUS: Frequency = {
 /** "LVT Timer Register" and others: what firmware leaves. */
 const SPURIOUS_VECTOR = 0xff;
 
+const earlier = (a: bigint, b: bigint): bigint => (a < b ? a : b);
+
 const NOBODY = 0;
 const ALL_ONES = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff } as const;
 const ALL_ONES_MEMORY = { 1: 0xffn, 2: 0xffffn, 4: 0xffff_ffffn, 8: 0xffff_ffff_ffff_ffffn } as const;
 
 export function createPlatform(options: PlatformOptions): Platform {
   const { ports } = options;
+  const mode: TimerModeName = options.era === '2007' ? 'delay_for_missed_ticks' : options.timerMode;
   let tsc = 0n;
 
   // ---- guest time, and what runs on it
@@ -160,27 +166,31 @@ export function createPlatform(options: PlatformOptions): Platform {
     hostTsc: () => tsc,
     frequency: options.tscFrequency,
     startTsc: 0n,
-    mode: options.timerMode,
+    mode,
     setsOnThaw: options.setsOnThaw,
     setsOnPost: options.setsOnPost,
   });
   const timers = createPlatformTimers({
     guestTime: time,
-    mode: options.timerMode,
+    mode,
     isReady: () => options.isInterruptible() && !localApic.isServing() && !pic.isServing(),
   });
+  const hostTimers = options.era === '2007' ? createHostTimers(time) : undefined;
   const sources: string[] = [];
-  const createTimer: CreatePlatformTimer = (source) => {
-    const place = sources.push(source.name) - 1;
-    const told: TimerSource = {
-      ...source,
-      tick: (deadline, acknowledged): Request => {
-        options.onTick(place, deadline);
-        return source.tick(deadline, acknowledged);
-      },
+  /** Timers whose ticks are told. */
+  const told =
+    (create: CreatePlatformTimer): CreatePlatformTimer =>
+    (source) => {
+      const place = sources.push(source.name) - 1;
+      return create({
+        ...source,
+        tick: (deadline, acknowledged): Request => {
+          options.onTick(place, deadline);
+          return source.tick(deadline, acknowledged);
+        },
+      });
     };
-    return timers.create(told);
-  };
+  const createTimer = told(timers.create);
 
   // ---- the bus
   const names = ['nobody'];
@@ -262,7 +272,7 @@ export function createPlatform(options: PlatformOptions): Platform {
     block &&
     createVhpet({
       clock: time,
-      createTimer,
+      createTimer: hostTimers ? told(hostTimers.create) : createTimer,
       input: (input) => lines.gsiLine(input),
       legacy: { irq0: lines.isaLine(0), irq8: lines.isaLine(8) },
       periodFs: block.period,
@@ -404,10 +414,11 @@ export function createPlatform(options: PlatformOptions): Platform {
       return page === IOAPIC_ADDRESS >>> PAGE_SHIFT ? ioApicMemory : nobody;
     },
 
-    dueTsc: timers.dueTsc,
+    dueTsc: hostTimers ? () => earlier(hostTimers.dueTsc(), timers.dueTsc()) : timers.dueTsc,
     isHeld: () => timers.isHeld(tsc),
     deliver: (hostTsc) => {
       tsc = hostTsc;
+      hostTimers?.deliver(hostTsc);
       timers.deliver(hostTsc);
     },
     beforeRun: (hostTsc) => {

@@ -7,11 +7,11 @@
  *   advanced past the main counter, and the timer is set for NOW() plus the period;
  * - its ticks are not counted, and pt_intr_post knows only virtual platform timers (PIT, RTC, LAPIC): an HPET tick sets no guest time;
  * - guest time is the guest's TSC, an HPET tick is 32 of its ticks (a vHPET of 32,000,000 fs on a TSC of 1 GHz); freeze and thaw as in
- *   guest-time.ts, in every timer mode, because there were none yet;
- * - a vCPU that waits (HLT) is not frozen when it loses the CPU.
+ *   guest-time.ts, in every timer mode, because there were none yet.
  *
- * Not modelled: the lateness of Xen's host timers, which adds up because they are set from NOW(); that the main counter which a comparator is
- * advanced past runs on while the guest is frozen.
+ * Not modelled: that a vCPU which waited (HLT) was not frozen when it lost the CPU: here it is, as a busy one was; the lateness of Xen's host
+ * timers, which adds up because they are set from NOW(); that the main counter which a comparator is advanced past runs on while the guest is
+ * frozen. Nor are these timers saved and restored.
  */
 import { instant, type Instant } from '../time/units.ts';
 import { NEVER_DUE, REQUEST, type Beat, type CreatePlatformTimer, type TimerSource } from './device.ts';

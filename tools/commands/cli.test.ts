@@ -8,7 +8,7 @@ import { shownName } from '../build/bundle.ts';
 import { PROGRAM, runProgram, type ProgramResult } from '../harness/program.ts';
 import { buildFolder } from '../paths.ts';
 
-const COMMANDS = ['run', 'validate', 'console', 'build', 'log', 'report', 'check', 'diff', 'timeline', 'export'];
+const COMMANDS = ['run', 'validate', 'console', 'build', 'log', 'report', 'check', 'diff', 'timeline', 'export', 'experiment'];
 const TEST_LIMIT_MS = 30_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'cli test '));
@@ -101,6 +101,22 @@ describe('wrong usage ends with 2 and names what is wrong:', { timeout: TEST_LIM
       expect(stderr).toContain(`argument '${value}' is invalid`);
       expect(stderr).toContain(expected);
     }
+  });
+
+  it.each([
+    [[], "missing required argument 'name'"],
+    [['tsc'], 'Allowed choices are tsc-sync'],
+    [['tsc-sync', '--mode', '4'], 'numbers from 0 to 3'],
+    [['tsc-sync', '--mode', '0,'], 'numbers from 0 to 3'],
+    [['tsc-sync', '--variant', 'as-is,none'], 'some of as-is, thaw, post, patch'],
+    [['tsc-sync', '--seconds', '1'], 'a whole number from 2 to 100'],
+    [['tsc-sync', '--era', '2008'], 'Allowed choices are today, 2007'],
+    [['tsc-sync', '--era', '2007', '--mode', '0'], '--mode with --era 2007: there were no timer modes yet'],
+    [['tsc-sync', '--era', '2007', '--tsc', 'emulated'], '--tsc emulated with --era 2007'],
+  ])('experiment %j', async (words, message) => {
+    const { status, stdout, stderr } = await chronovisor(['experiment', ...words]);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toContain(message);
   });
 
   it('a log that can not be written', async () => {

@@ -101,7 +101,7 @@ export function addRunCommand(program: Command, setStatus: (status: number) => v
 const SERIAL_MODULE: BootModule = { archive: '', sourceMaps: undefined, name: 'serial', append: '', memory: 0, warnings: [] };
 
 /** Ends with Ctrl-C or SIGTERM, politely: the run is stopped and its result is shown. */
-function interruptible(): { signal: AbortSignal; done: () => void } {
+export function interruptible(): { signal: AbortSignal; done: () => void } {
   const controller = new AbortController();
   const onSignal = (): void => controller.abort();
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal).once('SIGHUP', onSignal);
