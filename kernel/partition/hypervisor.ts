@@ -282,6 +282,8 @@ function createHandlers(
     halt: (partition, reason) => calls.setState(partition, PARTITION_STATE.HALTED, reason),
     onTscWritten: calls.refreshClocks,
     onDevices: calls.settle,
+    hasTime: calls.hasTime,
+    mayDecode: calls.mayDecode,
   });
 }
 

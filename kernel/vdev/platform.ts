@@ -123,7 +123,8 @@ export interface Platform {
   beforeRun(hostTsc: bigint): void;
   afterRun(hostTsc: bigint): void;
 
-  reset(): void;
+  /** A reset is all of these in turn, whatever lies between them. */
+  readonly resets: readonly (() => void)[];
   save(): PlatformState;
   restore(state: PlatformState): void;
   /** Names of the sources of ticks. */
@@ -430,16 +431,18 @@ export function createPlatform(options: PlatformOptions): Platform {
       timers.afterRun(hostTsc);
     },
 
-    reset: () => {
-      hpet?.reset();
-      rtc.reset();
-      uart.reset();
-      ioApic.reset();
-      pic.reset();
-      localApic.reset();
-      time.writeTscAdjust(0n);
-      leaveAsFirmwareDoes();
-    },
+    resets: [
+      ...(hpet ? [hpet.reset] : []),
+      rtc.reset,
+      uart.reset,
+      ioApic.reset,
+      pic.reset,
+      localApic.reset,
+      () => {
+        time.writeTscAdjust(0n);
+        leaveAsFirmwareDoes();
+      },
+    ],
     save: () => ({
       time: time.save(tsc),
       localApic: localApic.save(),
