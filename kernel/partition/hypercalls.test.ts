@@ -120,6 +120,7 @@ function create({ mode = 'long', wallOffset }: { mode?: 'long' | 'protected'; wa
       execClock: ({ exec }) => exec,
       refreshClocks: ({ index }) => done.push(`refresh ${index}`),
       settle: () => 0,
+      mayDecode: () => true,
     },
   });
   let after = -1;

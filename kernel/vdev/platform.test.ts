@@ -25,6 +25,7 @@ function createTarget(timerMode: TimerModeName, tscHz = 1_000_000_000n): Interru
     timerMode,
     setsOnThaw: true,
     setsOnPost: true,
+    era: 'today',
     hpet: undefined,
     date: 0,
     memoryBytes: 1 << 20,
