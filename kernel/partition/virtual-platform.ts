@@ -63,6 +63,7 @@ export function createVirtualPlatform(
     hpet: description.hpet,
     date: description.date,
     memoryBytes,
+    hasLineDriver: description.lineDriver ?? false,
     ports: PLATFORM_PORTS,
     onLine,
     isInterruptible,
