@@ -106,7 +106,7 @@ void cpu_init(struct cpu *cpu, struct boot_info *boot)
 
 void legacy_interrupts_mask(void)
 {
-    if (partition_is_inside())
+    if (!machine_has_devices())
         return;
     port_out8(PIC_MASTER_DATA, 0xFF);
     port_out8(PIC_SLAVE_DATA, 0xFF);

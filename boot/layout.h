@@ -5,6 +5,8 @@
 #define TAKEN_CAPACITY 64
 #define CPU_STACK_TOP 0x126000
 
+#define RFLAGS_IF 0x200
+
 /* struct guest (runtime.h): what runGuest takes and leaves; kernel/vm/guest-area.ts has the same offsets. guest.c asserts each line. */
 #define GUEST_RAX 0x00
 #define GUEST_RCX 0x08

@@ -1,7 +1,7 @@
 /*
  * Final page tables: one to one, but with the access rights the image deserves. Text is read-only,
- * data is not executable, page 0 and the guard pages are absent, device addresses are uncached. A partition has no devices
- * in memory: there is nothing behind its RAM but the time page, which is read-only.
+ * data is not executable, page 0 and the guard pages are absent, device addresses are uncached. Right behind a
+ * partition's RAM is the time page, which is read-only; it may have no devices.
  */
 #include "runtime.h"
 
@@ -98,7 +98,7 @@ void paging_init(struct boot_info *info)
     mmio_start = (low_end + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1);
 
     map_large(0, mmio_start, PTE_RW);
-    if (!partition_is_inside())
+    if (machine_has_devices())
         map_large(mmio_start, 4 * GIB, PTE_RW | PTE_UNCACHED);
     for (unsigned i = 0; i < info->range_count; i++)
         if (info->ranges[i].address >= 4 * GIB && paging_is_mapped(&info->ranges[i]))
@@ -125,9 +125,9 @@ bool paging_is_mapped(const struct memory_range *range)
 
 bool paging_is_mmio(uint64_t address, uint64_t length)
 {
-    if (partition_is_inside())
+    if (!machine_has_devices())
         return false;
-    if (address >= VGA_START && address + length <= VGA_END)
+    if (!partition_is_inside() && address >= VGA_START && address + length <= VGA_END)
         return true;
     return address >= mmio_start && address + length <= 4 * GIB;
 }

@@ -6,7 +6,7 @@
 #include "../partitions/native/chronovisor.h"
 #include <string.h>
 
-static bool is_partition;
+static bool is_partition, has_devices;
 static uint64_t time_page;
 
 void partition_detect(void)
@@ -21,11 +21,17 @@ void partition_detect(void)
     uint32_t version = CV_CPUID_LEAF_PARTITION, address, number = 0, memory;
     __asm__ volatile("cpuid" : "+a"(version), "=b"(address), "+c"(number), "=d"(memory));
     time_page = address;
+    /* CPUID 1: EDX bit 9, a local APIC. A partition has one with all of a PC's devices or with none. */
+    uint32_t features = 1, unused_ebx, unused_ecx = 0, edx;
+    __asm__ volatile("cpuid" : "+a"(features), "=b"(unused_ebx), "+c"(unused_ecx), "=d"(edx));
+    has_devices = edx >> 9 & 1;
     if (version != CV_ABI_VERSION)
         fatal(EXIT_BOOT_INFO_INVALID, "the hypervisor speaks version %u of the interface, this runtime %u", version, CV_ABI_VERSION);
 }
 
 bool partition_is_inside(void) { return is_partition; }
+
+bool machine_has_devices(void) { return !is_partition || has_devices; }
 
 uint64_t partition_time_page(void) { return time_page; }
 

@@ -57,6 +57,8 @@ void legacy_interrupts_mask(void);
 /* ---- Partition (partition.c): the same image runs on the machine and in a partition of the hypervisor that runs there. */
 void partition_detect(void);
 bool partition_is_inside(void);
+/* Whether there are devices in memory and at ports, the machine's or virtual ones. */
+bool machine_has_devices(void);
 /* Address of the page behind the partition's memory that tells the time; 0 outside of a partition. */
 uint64_t partition_time_page(void);
 /* The number and four arguments: the status; the value as well, whatever it means. Outside of a partition it is an invalid opcode. */
@@ -185,6 +187,7 @@ static inline void stretch_begin(struct cpu *cpu) { cpu->closed_since = read_tsc
 void interrupts_idle(void);
 void interrupts_idle_awake(void);
 void interrupts_poll(void);
+void interrupts_poll_one(void);
 /* Takes a page of free memory as a guest's: its index, or -1 if it is not free memory or there are GUESTS_MAX already. */
 int guest_open(struct cpu *cpu, uint64_t address);
 /* Runs it until its next #VMEXIT: the exit code. */

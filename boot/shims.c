@@ -303,6 +303,8 @@ SHIM(rdtscOrdered)
 
 /* The longest wait of spinUntil: above it a wait is a mistake that would look like a hang. */
 #define SPIN_LIMIT (UINT64_C(1) << 30)
+/* Ticks that 256 NOPs and a turn of the loop take at the most: on QEMU's -icount each takes one. */
+#define SPIN_BLOCK 1024
 
 SHIM(spinUntil)
 {
@@ -316,6 +318,10 @@ SHIM(spinUntil)
         snprintf(text, sizeof text, "spinUntil: %lu ticks ahead: expected at most %lu", end - now, SPIN_LIMIT);
         return JS_ThrowRangeError(context, "%s", text);
     }
+    /* NOPs, because emulators execute them for next to nothing; no CPU takes less than a tick for four of them. */
+    for (; now + SPIN_BLOCK < end; now = read_tsc())
+        for (uint64_t blocks = (end - now) / SPIN_BLOCK; blocks > 0; blocks--)
+            __asm__ volatile(".rept 256\n\tnop\n\t.endr");
     while (now < end)
         now = read_tsc();
     return JS_NewBigInt64(context, (int64_t)now);
@@ -471,6 +477,17 @@ SHIM(poll)
     cpu->taken_count = 0;
     stretch_end(cpu);
     interrupts_poll();
+    stretch_begin(cpu);
+    return JS_NewUint32(context, cpu->taken_count);
+}
+
+SHIM(pollOne)
+{
+    UNUSED_ARGUMENTS;
+    struct cpu *cpu = cpu_current();
+    cpu->taken_count = 0;
+    stretch_end(cpu);
+    interrupts_poll_one();
     stretch_begin(cpu);
     return JS_NewUint32(context, cpu->taken_count);
 }
@@ -799,6 +816,7 @@ static const JSCFunctionListEntry shims[] = {
     ENTRY(idle, 0),
     ENTRY(idleAwake, 0),
     ENTRY(poll, 0),
+    ENTRY(pollOne, 0),
     ENTRY(interruptVector, 1),
     ENTRY(interruptTsc, 1),
     ENTRY(interruptsLost, 0),

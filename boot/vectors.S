@@ -115,7 +115,11 @@ interrupt_common:
     cmpq $idle_sled_end, %rax
     jae 3f
     movq $idle_sled_end, 32(%rsp)
-3:  popq %rcx
+3:  /* Into interrupts_poll_one: what it looked for has come, and nothing else is to come. */
+    cmpq $poll_one_end, %rax
+    jne 4f
+    andl $~RFLAGS_IF, 48(%rsp)
+4:  popq %rcx
     popq %rdx
     popq %rax
     addq $8, %rsp
@@ -153,6 +157,15 @@ idle_sled_end:
 interrupts_poll:
     sti
     nop
+    cli
+    ret
+
+/* The same for one interrupt: the stub returns to the CLI with interrupts off already. */
+    .global interrupts_poll_one
+interrupts_poll_one:
+    sti
+    nop
+poll_one_end:
     cli
     ret
 

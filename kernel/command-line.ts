@@ -26,7 +26,7 @@ const CLOCKS = ['auto', 'pit', 'tsc', 'hpet', 'pm-timer'] as const;
 const TIMERS = ['auto', 'pit', 'hpet', 'lapic'] as const;
 const RUNS = ['demonstration', 'console', 'system', 'nothing'] as const;
 
-/** Collects every problem, not the first only. `heap=` is read by the runtime, before there is TypeScript. */
+/** Collects every problem, not the first only. `heap=` is read by the runtime, before there is TypeScript; `partition=` is whose CPU this is. */
 export function parseCommandLine(text: string): CommandLineResult {
   const problems: string[] = [];
   let run: CommandLine['run'] = 'demonstration';
@@ -56,7 +56,7 @@ export function parseCommandLine(text: string): CommandLineResult {
     else if (name === 'count') {
       count = Number(value);
       if (!/^\d+$/.test(value) || count < 2 || count > 10_000) problems.push(`count=${value}: expected a number from 2 to 10000`);
-    } else if (name !== 'heap')
+    } else if (name !== 'heap' && name !== 'partition')
       problems.push(`${name}: there is no such option; expected run, serial, frames, idle, clock, timer, count or heap`);
   }
   return problems.length > 0 ? { ok: false, problems } : { ok: true, value: { run, serial, count, frames, idle, clock, timer } };

@@ -74,6 +74,8 @@ export interface Shims {
   idleAwake(): number;
   /** STI; NOP; CLI: takes what is pending, without waiting. */
   poll(): number;
+  /** The same for one interrupt: what else is pending stays so. Returns 0 or 1. */
+  pollOne(): number;
   /** Vector of the interrupt taken at `index` (0 = first) by the last idle or poll. */
   interruptVector(index: number): number;
   /** TSC of that interrupt, read by the first instructions of its stub. */

@@ -19,10 +19,12 @@ import type { Trace } from '../trace/trace.ts';
 import { AREA } from '../vm/guest-area.ts';
 import type { Platform } from '../vdev/platform.ts';
 import { placeOf } from '../vm/guest-registers.ts';
+import { PAGE_FAULT } from '../vm/guest-walk.ts';
 import { countPrefixes, isCode64, LENGTH_MAX } from '../vm/instruction-length.ts';
 import { PARTITION_STATE } from './abi.ts';
 import type { HealthMonitor } from './health-monitor.ts';
 import type { Partition } from './partition.ts';
+import { movePortString } from './port-string.ts';
 import type { HealthAction } from './system.ts';
 
 /** Enter again as it is, or look first: state, timers or interrupts may have changed. */
@@ -262,6 +264,28 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     return parts.onDevices(partition, platform);
   }
 
+  /** INS and OUTS there. */
+  function accessPortString(
+    partition: Partition,
+    platform: Platform,
+    port: number,
+    bytes: 1 | 2 | 4,
+    isIn: boolean,
+    isRepeated: boolean,
+  ): number {
+    const { area, vmcb, vmcb32 } = partition.vcpu;
+    platform.setTsc(area[AREA.LEFT]!);
+    const progress = movePortString(partition, platform, port, bytes, isIn, isRepeated);
+    const after = parts.onDevices(partition, platform);
+    if (typeof progress === 'bigint') {
+      vmcb[VMCB.CR2 >> 3] = progress;
+      return fault(partition, VECTOR_PF, isIn ? PAGE_FAULT.WRITE : 0);
+    }
+    if (progress === 'over') vmcb[RIP] = vmcb[VMCB.EXITINFO2 >> 3]!;
+    vmcb32[SHADOW] = 0;
+    return after;
+  }
+
   on(EXIT_CODE.IOIO, (partition) => {
     const { area, vmcb, vmcb32 } = partition.vcpu;
     const info = vmcb32[VMCB.EXITINFO1 >> 2]!;
@@ -270,7 +294,10 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     const isIn = (info & IOIO_INFO.IN) !== 0;
     const isString = (info & IOIO_INFO.STRING) !== 0;
     const { platform } = partition;
-    if (platform !== undefined && !isString && platform.hasPort(port)) return accessPort(partition, platform, port, bytes, isIn);
+    if (platform !== undefined && platform.hasPort(port))
+      return isString
+        ? accessPortString(partition, platform, port, bytes, isIn, (info & IOIO_INFO.REP) !== 0)
+        : accessPort(partition, platform, port, bytes, isIn);
     const grant = partition.description.ioPorts.find(
       ({ first, count, isTraced }) => isTraced && port >= first && port + bytes <= first + count,
     );

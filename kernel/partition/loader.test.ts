@@ -329,6 +329,18 @@ describe('a TypeScript program', () => {
     expect(memory.subarray(at, at + 5000).every((byte) => byte === 7)).toBe(true);
   });
 
+  it('has words of its own behind its partition on the command line', () => {
+    const image = createImage(
+      { ...program, commandLine: 'run=demonstration' },
+      'p',
+      2 * MIB,
+      files({ 'runtime.elf': runtime, m: Uint8Array.of(1) }),
+    );
+    const { view, memory } = load(image, 2 * MIB, true);
+    const at = Number(view.getBigUint64(image.entry.rbx! + 24, true));
+    expect(String.fromCharCode(...memory.subarray(at, memory.indexOf(0, at)))).toBe('partition=p run=demonstration');
+  });
+
   it('says what is missing, and what does not fit', () => {
     const create = (content: Readonly<Record<string, Uint8Array>>) => () => createImage(program, 'p', 2 * MIB, files(content));
     expect(create({ m: new Uint8Array(1) })).toThrow('the boot module has no file runtime.elf');

@@ -198,6 +198,11 @@ function aroundTables(memory: number, { at, bytes }: FirmwareTables): (readonly 
   ];
 }
 
+function commandLineOf(program: ProgramDescription, partition: string): string {
+  const own = program.kind === 'typescript' ? program.commandLine : undefined;
+  return own === undefined ? `partition=${partition}` : `partition=${partition} ${own}`;
+}
+
 /**
  * Makes a program's image.
  * @param file contents by name in the boot module
@@ -281,7 +286,7 @@ function imageOf(
         module = { at, bytes };
       }
       return {
-        segments: [...elf.segments, startInfo(memory, `partition=${partition}`, module, tables), ...(module ? [module] : [])],
+        segments: [...elf.segments, startInfo(memory, commandLineOf(program, partition), module, tables), ...(module ? [module] : [])],
         entry: { mode: 'protected', entry: elf.pvhEntry, rbx: PVH.START_INFO, rdi: timePage, rsi: memory },
       };
     }

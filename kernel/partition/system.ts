@@ -61,6 +61,8 @@ export interface PlatformDescription {
   readonly hpet?: { readonly period: number; readonly timers: number };
   /** What the real-time clock shows at the epoch: seconds since 1970. */
   readonly date: number;
+  /** Ports by which the guest drives its interrupt lines itself, as those of QEMU's pc-testdev: for tests of interrupt controllers. */
+  readonly lineDriver?: true;
   /** Rules other than today's, for experiments. */
   readonly rules: PlatformRules;
 }
@@ -93,8 +95,8 @@ export interface PlatformRules {
 }
 
 export type ProgramDescription =
-  /** The runtime, with a boot module of its own: `file` is that ustar archive. */
-  | { readonly kind: 'typescript'; readonly file: string }
+  /** The runtime, with a boot module of its own: `file` is that ustar archive. The command line goes behind the partition's name. */
+  | { readonly kind: 'typescript'; readonly file: string; readonly commandLine?: string }
   /** Bytes put at `address`, entered at `entry`, in this mode with paging off (real, protected) or one to one (long). */
   | { readonly kind: 'flat'; readonly file: string; readonly address: number; readonly entry: number; readonly mode: EntryMode }
   /** Segments put where the ELF file says (physical addresses), entered as a PVH loader does, or plainly in the mode of its class. */

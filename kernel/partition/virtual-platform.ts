@@ -64,6 +64,7 @@ export function createVirtualPlatform(
     hpet: description.hpet,
     date: description.date,
     memoryBytes,
+    hasLineDriver: description.lineDriver ?? false,
     ports: PLATFORM_PORTS,
     onLine,
     isInterruptible,

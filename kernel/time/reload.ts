@@ -22,24 +22,30 @@ const READINGS = 16;
  * @param tscPerTick ticks of the TSC per tick of the timer
  */
 export function measureReload(timer: ReloadingTimer, { accessTsc, accessTicks, rdtsc }: Stamps, tscPerTick: number): 0 | 1 {
-  timer.start(COUNT);
-  const start = accessTsc();
-  const end = start + BigInt(Math.ceil(PERIODS * COUNT * tscPerTick));
-  while (rdtsc() < end);
-
-  let quickest = Infinity;
-  let slips = false;
-  for (let reading = 0; reading < READINGS; reading++) {
-    const left = timer.left();
-    const elapsed = Number(accessTsc() - start) / tscPerTick;
-    // The reading that was held up least is dated best.
-    if (accessTicks() >= quickest) continue;
-    quickest = accessTicks();
-    const distance = (period: number): number => {
-      const off = Math.abs(left - (COUNT - (elapsed % period)));
-      return Math.min(off, period - off);
-    };
-    slips = distance(COUNT + 1) < distance(COUNT);
+  /** The one that was held up least is dated best. */
+  function read(): { readonly left: number; readonly at: bigint } {
+    let best = { left: 0, at: 0n };
+    let quickest = Infinity;
+    for (let reading = 0; reading < READINGS; reading++) {
+      const left = timer.left();
+      const took = accessTicks();
+      if (took >= quickest) continue;
+      quickest = took;
+      best = { left, at: accessTsc() };
+    }
+    return best;
   }
-  return slips ? 1 : 0;
+
+  timer.start(COUNT);
+  // Not from the start on: where accesses take long, a write and a read take differently long.
+  const first = read();
+  const end = first.at + BigInt(Math.ceil(PERIODS * COUNT * tscPerTick));
+  while (rdtsc() < end);
+  const last = read();
+  const elapsed = Number(last.at - first.at) / tscPerTick;
+  const distance = (period: number): number => {
+    const off = Math.abs(last.left - first.left + elapsed) % period;
+    return Math.min(off, period - off);
+  };
+  return distance(COUNT + 1) < distance(COUNT) ? 1 : 0;
 }

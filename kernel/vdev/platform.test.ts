@@ -29,6 +29,7 @@ function createTarget(timerMode: TimerModeName, tscHz = 1_000_000_000n): Interru
     hpet: undefined,
     date: 0,
     memoryBytes: 1 << 20,
+    hasLineDriver: false,
     ports: PLATFORM_PORTS,
     onLine: () => undefined,
     onMisuse: (_device, what) => {

@@ -5,13 +5,15 @@
  * Not modelled: PCI, keyboard, DMA, NMI (counted), a CMOS checksum, floating buses: where nobody answers all ones are read.
  */
 import { LAPIC, LAPIC_ADDRESS, LVT, SVR } from '../regs/local-apic.ts';
-import { IOAPIC_ADDRESS } from '../regs/i82093aa.ts';
+import { INPUT_COUNT, IOAPIC_ADDRESS } from '../regs/i82093aa.ts';
+import { CASCADE_LINE } from '../regs/i8259a.ts';
 import { HPET_BASE } from '../regs/ia-pc-hpet.ts';
 import { civilFromSeconds } from '../time/calendar.ts';
 import type { Frequency } from '../time/frequency.ts';
 import { instant, ticks, type Instant } from '../time/units.ts';
 import type { CreatePlatformTimer, GuestClock, InterruptLine, MemoryDevice, OnMisuse, PortDevice, Request } from './device.ts';
 import { createGuestTime, type GuestTimeState } from './guest-time.ts';
+import { createLineDriver, LINE_DRIVER_PORT } from './line-driver.ts';
 import { createInterruptLines, type LinesState } from './interrupt-lines.ts';
 import { createPlatformTimers, type PlatformTimersState, type SourceAccounts } from './platform-timers.ts';
 import { createResetPorts } from './reset-port.ts';
@@ -38,6 +40,8 @@ export interface PlatformOptions {
   /** What the real-time clock shows at guest time 0: seconds since 1970. */
   readonly date: number;
   readonly memoryBytes: number;
+  /** Whether the guest drives interrupt lines itself, by a device for tests (line-driver.ts). */
+  readonly hasLineDriver: boolean;
   /** I/O ports by device. */
   readonly ports: Readonly<Record<PortRange, { readonly first: number; readonly count: number }>>;
   /** A line that the guest wrote to COM1. @param bytes valid during the call only */
@@ -152,6 +156,7 @@ const BUS: Frequency = {
 const SPURIOUS_VECTOR = 0xff;
 
 const earlier = (a: bigint, b: bigint): bigint => (a < b ? a : b);
+const ISA_LINES = 16;
 
 const NOBODY = 0;
 const ALL_ONES = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff } as const;
@@ -213,14 +218,14 @@ export function createPlatform(options: PlatformOptions): Platform {
       },
     };
   }
-  function place(owner: number, range: PortRange, device: PortDevice, skipped = 0): void {
-    const { first, count } = ports[range];
+  function placeAt(owner: number, { first, count }: { readonly first: number; readonly count: number }, device: PortDevice): void {
     const at = portDevices.length;
     portDevices.push(device);
-    portFirst.push(first - skipped);
+    portFirst.push(first);
     portOwners.push(owner);
     portOwner.fill(at, first, first + count);
   }
+  const place = (owner: number, range: PortRange, device: PortDevice): void => placeAt(owner, ports[range], device);
   const portOwners: number[] = [NOBODY];
   function counted(owner: number, device: MemoryDevice): MemoryDevice {
     return {
@@ -321,6 +326,14 @@ export function createPlatform(options: PlatformOptions): Platform {
   const resetPorts = createResetPorts(options.onReset, resetBus.onMisuse);
   place(resetBus.owner, 'KEYBOARD_COMMAND', resetPorts.keyboardController);
   place(resetBus.owner, 'RESET_CONTROL', resetPorts.resetControl);
+
+  if (options.hasLineDriver) {
+    const driverBus = name('line driver');
+    const driven = Array.from({ length: INPUT_COUNT }, (_, gsi) =>
+      gsi === CASCADE_LINE ? undefined : gsi < ISA_LINES ? lines.isaLine(gsi) : lines.gsiLine(gsi),
+    );
+    placeAt(driverBus.owner, { first: LINE_DRIVER_PORT, count: INPUT_COUNT }, createLineDriver(driven, driverBus.onMisuse));
+  }
 
   const nobody: MemoryDevice = counted(NOBODY, { read: (_offset, width) => ALL_ONES_MEMORY[width], write: () => undefined });
   const localApicMemory = counted(lapicBus.owner, localApic);

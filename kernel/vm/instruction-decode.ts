@@ -155,7 +155,7 @@ const RDI = 7;
 const BASES_16 = [RBX, RBX, RBP, RBP, RSI, RDI, RBP, RBX];
 const INDICES_16 = [RSI, RDI, RSI, RDI, NO_REGISTER, NO_REGISTER, NO_REGISTER, NO_REGISTER];
 
-const SEGMENT_PREFIXES: Readonly<Record<number, number>> = {
+export const SEGMENT_PREFIXES: Readonly<Record<number, number>> = {
   0x26: VMCB.ES,
   0x2e: VMCB.CS,
   0x36: VMCB.SS,

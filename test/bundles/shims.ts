@@ -241,6 +241,7 @@ export function main(shims: Shims): void {
 
   // ---- interrupts
   check('poll without interrupts takes none', shims.poll() === 0, 'poll');
+  check('pollOne without interrupts takes none', shims.pollOne() === 0, 'pollOne');
   throws('interruptVector refuses an index beyond those taken', () => shims.interruptVector(0), 'RangeError', 'interruptVector', '0');
   throws('interruptTsc refuses an index beyond the list', () => shims.interruptTsc(64), 'RangeError', 'interruptTsc', 'index');
   check('no interrupt was lost', shims.interruptsLost() === 0, shims.interruptsLost());

@@ -15,8 +15,9 @@ export interface Cases {
   end(): never;
 }
 
-export function createCases(shims: Shims): Cases {
-  const { trace } = openTrace(shims, { serial: 'off', frames: 'auto' });
+/** @param serial what goes to COM1 too: for machines without a trace channel */
+export function createCases(shims: Shims, serial: 'off' | 'info' = 'off'): Cases {
+  const { trace } = openTrace(shims, { serial, frames: 'auto' });
   let failed = 0;
 
   function check(name: string, holds: boolean, seen: unknown): void {

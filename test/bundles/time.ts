@@ -185,7 +185,8 @@ export function main(real: Shims): void {
   const shims = lying(real, word('lie')?.split(',') ?? [], real.entryTsc() + 2_000_000_000n);
   const counter = word('counter');
   if (counter !== undefined) startHpetAt(real, Number(counter));
-  const { trace, uart } = openTrace(shims, { serial: 'off', frames: 'auto' });
+  // In a partition there is no other way out.
+  const { trace, uart } = openTrace(shims, { serial: word('serial') === 'info' ? 'info' : 'off', frames: 'auto' });
   const machine = findMachine(shims, trace, uart, idle);
   // What led to an error is worth having.
   trace.flush();

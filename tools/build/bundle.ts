@@ -117,6 +117,8 @@ async function placeAll(programs: ReadonlyMap<string, Compiled>, work: string): 
  * @param name what its stacks call it, NAME.js
  */
 export async function compileLoneProgram(name: string, entry: string, work: string): Promise<Buffer> {
+  // The kernel itself is one such program: what it loads goes with it.
+  if (resolve(entry) === defaultEntry()) return packArchive(await compileKernel(work));
   const [bytecode] = Object.values(await compilePrograms({ [name]: entry }, work));
   return packArchive({ [`${KERNEL_PROGRAM}.bytecode`]: bytecode! });
 }

@@ -41,7 +41,9 @@ export async function buildProgram(program: ProgramFile, name: string, folder: s
     case 'typescript': {
       const source = at(program.source);
       const bytes = await compileLoneProgram(name, source, work);
-      return { description: { kind: 'typescript', file: file('tar') }, bytes, source };
+      const { commandLine } = program;
+      const description = { kind: 'typescript', file: file('tar'), ...(commandLine === undefined ? {} : { commandLine }) } as const;
+      return { description, bytes, source };
     }
     case 'native': {
       const sources = program.sources.map(at);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { ProgramDescription, SystemDescription } from '../../kernel/partition/system.ts';
 import { BuildError } from '../errors.ts';
-import { runtimeImage } from '../paths.ts';
+import { defaultEntry, runtimeImage } from '../paths.ts';
 import { elf, flat, kib, mib, ms, native, typescript, type ProgramFile, type Size, type SystemFile } from '../system/define.ts';
 import { createStackMapper } from '../trace/stacks.ts';
 import { readElf } from './elf.ts';
@@ -74,6 +74,16 @@ describe('the boot module of a system', { timeout: TEST_LIMIT_MS }, () => {
     const program = join(folder, 'b.tar');
     writeFileSync(program, contentIn(archive, 'programs/b.tar'));
     expect(namesIn(program)).toEqual(['kernel.bytecode']);
+  });
+
+  it('of the kernel as a program has all that the kernel loads', async () => {
+    const { archive, description } = await build(place(FILES), {
+      a: [typescript(defaultEntry(), { commandLine: 'run=nothing' }), mib(24)],
+    });
+    expect(description.partitions[0]!.program).toEqual({ kind: 'typescript', file: 'programs/a.tar', commandLine: 'run=nothing' });
+    const program = join(folder, 'a.tar');
+    writeFileSync(program, contentIn(archive, 'programs/a.tar'));
+    expect(namesIn(program)).toEqual(expect.arrayContaining(['kernel.bytecode', 'demonstration.bytecode']));
   });
 
   it('of native programs alone has no runtime in it', async () => {

@@ -71,7 +71,11 @@ export const mib = (value: number | string): Size => size('mib', 1n << 20n, valu
 // ---- Programs. Files are named from the system file's folder.
 
 export type ProgramFile =
-  | { readonly kind: 'typescript'; readonly source: string }
+  | {
+      readonly kind: 'typescript';
+      readonly source: string;
+      readonly commandLine?: string;
+    }
   | {
       readonly kind: 'native';
       readonly sources: readonly string[];
@@ -86,8 +90,15 @@ export type ProgramFile =
   | { readonly kind: 'flat'; readonly file: string; readonly address: number; readonly entry: number; readonly mode: EntryMode }
   | { readonly kind: 'elf'; readonly file: string; readonly entry: 'pvh' | 'plain' };
 
-/** A TypeScript program that exports `main(shims)`: it runs on the runtime inside its partition. */
-export const typescript = (source: string): ProgramFile => ({ kind: 'typescript', source });
+/**
+ * A TypeScript program that exports `main(shims)`: it runs on the runtime inside its partition.
+ * @param commandLine words that it reads by shims.commandLine, behind `partition=NAME`; printable ASCII, at most 1024 characters
+ */
+export const typescript = (source: string, { commandLine }: { readonly commandLine?: string } = {}): ProgramFile => ({
+  kind: 'typescript',
+  source,
+  ...(commandLine === undefined ? {} : { commandLine }),
+});
 
 /** Where a flat program lies if it does not say: a stack below it has 32 KiB. */
 const FLAT_ADDRESS = 0x8000;
@@ -146,6 +157,8 @@ export interface PcOptions {
   readonly hpet?: false | HpetOptions;
   /** Date and time that the real-time clock shows at the epoch, as "2026-01-01T00:00:00", UTC. That is the default. */
   readonly date?: string;
+  /** Ports from 2000h on, one per interrupt line, whose bit 0 is its level: for tests of interrupt controllers. Default: false. */
+  readonly lineDriver?: boolean;
   /** For experiments. Default: today's rules. */
   readonly rules?: Partial<PlatformRules>;
 }

@@ -14,12 +14,13 @@ import { readHealth } from './health.ts';
 const HPET_PERIOD_FS = 16_000_000;
 const HPET_TIMERS = 3;
 
-function describePlatform({ timerMode, tsc, hpet = {}, date, rules }: PlatformFile): PlatformDescription {
+function describePlatform({ timerMode, tsc, hpet = {}, date, lineDriver, rules }: PlatformFile): PlatformDescription {
   return {
     timerMode: timerMode ?? 'delay_for_missed_ticks',
     tsc: tsc ?? 'native',
     ...(hpet === false ? {} : { hpet: { period: hpet.period ?? HPET_PERIOD_FS, timers: hpet.timers ?? HPET_TIMERS } }),
     date: Date.parse(`${date ?? '2026-01-01T00:00:00'}Z`) / 1000,
+    ...(lineDriver === true ? { lineDriver } : {}),
     rules: { setOnThaw: true, setOnPost: true, era: 'today', ...rules },
   };
 }

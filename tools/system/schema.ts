@@ -127,7 +127,19 @@ const elfEntry = oneOf(['pvh', 'plain'], 'way to enter an ELF file');
 const program = v.variant(
   'kind',
   [
-    only('a TypeScript program', { kind: v.literal('typescript'), source: text }),
+    only('a TypeScript program', {
+      kind: v.literal('typescript'),
+      source: text,
+      commandLine: v.optional(
+        v.pipe(
+          text,
+          v.regex(
+            /^[ -~]{1,1024}$/,
+            ({ input }) => `${JSON.stringify(input)} is no command line: printable ASCII, at most 1024 characters`,
+          ),
+        ),
+      ),
+    }),
     only('a native program', {
       kind: v.literal('native'),
       sources: v.pipe(
@@ -198,6 +210,7 @@ const platform = only('a platform', {
       }),
     ),
   ),
+  lineDriver: v.optional(flag),
   rules: v.optional(
     only('a set of rules', {
       setOnThaw: v.optional(flag),

@@ -201,6 +201,12 @@ describe('each of these is one problem, told with its path:', () => {
     ],
     ['a file name instead of a program', 'partitions.a.program', (s) => (s.partitions['a']!['program'] = 'a.S'), 'made by typescript()'],
     [
+      'a command line that is none',
+      'partitions.a.program.commandLine',
+      (s) => (s.partitions['a']!['program'] = typescript('b.ts', { commandLine: 'run=\n' })),
+      '"run=\\n" is no command line: printable ASCII, at most 1024 characters',
+    ],
+    [
       'a source that is neither C nor assembly',
       'partitions.a.program.sources[0]',
       (s) => (s.partitions['a']!['program'] = native('a.rs')),

@@ -101,15 +101,18 @@ function setPeriodic(r: Registers, timer: number, bits: number, period: bigint):
   r.write32(COMPARATOR(timer), Number(period));
 }
 
+const QEMU_FAR =
+  '"When the main counter equals the value last written to this register": QEMU takes a value more than half the range ahead (here FFFFFFFFh, when the counter starts) for one that has passed';
+
 /** Watches an input for a level of one timer, which its handler clears by the status bit. */
 function watchLevel(t: Target, r: Registers, line: number, timer: number): void {
   t.watch(line, 'level', () => r.write32(HPET.GINTR_STA, 1 << timer));
 }
 
-/** Instants of interrupts of a line; those within a microsecond are one (one case of its own looks at that). */
+/** Instants of interrupts of a line; those within a microsecond, and what a handler takes, are one (one case of its own looks at that). */
 function beats(t: Target, line: number): Instant[] {
   const all = t.takeInterrupts().filter((one) => one.line === line);
-  return all.filter((one, place) => place === 0 || one.at - all[place - 1]!.at > 1000n).map(({ at }) => at);
+  return all.filter((one, place) => place === 0 || one.at - all[place - 1]!.at > 1000n + 3n * t.slack).map(({ at }) => at);
 }
 
 /** Matches of a counter that was started at 0, and no others. */
@@ -120,12 +123,13 @@ function expectBeats(
   line: number,
   start: ReturnType<Registers['run']>,
   counts: readonly bigint[],
+  slack: bigint = t.slack,
 ): void {
   const seen = beats(t, line);
   expect.equal('interrupts', seen.length, counts.length);
   seen.forEach((at, place) => {
     const due = r.nanos(counts[place]!);
-    expect.within(`interrupt ${place + 1}`, at, start.least + due - t.slack, start.most + due + t.slack);
+    expect.within(`interrupt ${place + 1}`, at, start.least + due - t.slack, start.most + due + slack);
   });
 }
 
@@ -602,6 +606,7 @@ const timerConfiguration: readonly ConformanceCase[] = [
   },
   {
     name: 'Timer N Configuration: INT_TYPE_CNF 1, an interrupt that occurs before the last is cleared leaves it active',
+    notOn: { guest: 'missed ticks are an affair of the timer mode' },
     run: (t, expect) => {
       const r = registersOf(t);
       const line = r.input(0);
@@ -954,6 +959,7 @@ const comparator: readonly ConformanceCase[] = [
   },
   {
     name: 'Non-periodic Mode: a comparator that is written while the counter runs',
+    qemuDiffers: QEMU_FAR,
     run: (t, expect) => {
       const r = registersOf(t);
       const line = r.input(0);
@@ -1033,7 +1039,7 @@ const comparator: readonly ConformanceCase[] = [
       r.wait(2n * MILLISECOND);
       r.halt();
       const all = t.takeInterrupts();
-      for (const line of lines) expectBeats({ ...t, takeInterrupts: () => all }, expect, r, line, start, [due]);
+      for (const line of lines) expectBeats({ ...t, takeInterrupts: () => all }, expect, r, line, start, [due], 3n * t.slack);
     },
   },
   {
@@ -1229,20 +1235,20 @@ const comparator: readonly ConformanceCase[] = [
     name: 'Periodic Mode: timers run beside each other, each at its own rate',
     run: (t, expect) => {
       const r = registersOf(t);
-      const rates = [r.ticks(MILLISECOND), r.ticks((3n * MILLISECOND) / 2n)];
+      const rates = [r.ticks(2n * MILLISECOND), r.ticks(3n * MILLISECOND)];
       const lines = rates.map((_, timer) => r.input(timer, timer));
       rates.forEach((rate, timer) => {
         t.watch(lines[timer]!, 'edge');
         setPeriodic(r, timer, EDGE | route(lines[timer]!), rate);
       });
       const start = r.run();
-      r.wait(4n * MILLISECOND + MILLISECOND / 4n);
+      r.wait(8n * MILLISECOND + MILLISECOND / 2n);
       r.halt();
       const all = t.takeInterrupts();
       rates.forEach((rate, timer) => {
         const own = { ...t, takeInterrupts: () => all };
         const counts = timer === 0 ? [rate, 2n * rate, 3n * rate, 4n * rate] : [rate, 2n * rate];
-        expectBeats(own, expect, r, lines[timer]!, start, counts);
+        expectBeats(own, expect, r, lines[timer]!, start, counts, 2n * t.slack);
       });
     },
   },

@@ -27,7 +27,7 @@ const NO_DEADLINE_MODE = { qemu: 'TCG offers no TSC-deadline mode' } as const;
 /** "Send illegal vector", "Receive illegal vector". */
 export const NO_LOW_VECTORS = { qemu: 'QEMU delivers vectors under 16, and the kernel takes them for exceptions' } as const;
 /** Of the kernel that runs the cases there. */
-export const NO_NMI = { qemu: 'the kernel takes an NMI for a failure' } as const;
+export const NO_NMI = { qemu: 'the kernel takes an NMI for a failure', guest: 'a partition gets no NMI' } as const;
 
 export function read(target: InterruptTarget, offset: number): number {
   return Number(target.read(LAPIC_ADDRESS + offset, 4));
@@ -790,11 +790,11 @@ const TIMER: readonly InterruptCase[] = [
     name: 'Initial Count Register: writing it starts a count anew',
     run: (target, expect) => {
       startTimer(target, LVT.TIMER_ONE_SHOT);
-      pass(target, nanosOf(target, 900_000n));
+      pass(target, nanosOf(target, 800_000n));
       write(target, LAPIC.TIMER_ICR, COUNT);
-      pass(target, nanosOf(target, 900_000n));
+      pass(target, nanosOf(target, 800_000n));
       const early = target.takeVector();
-      pass(target, nanosOf(target, 110_000n));
+      pass(target, nanosOf(target, 210_000n));
       expect.equal('before and after', list([early, target.takeVector()]), list([-1, VECTOR]));
     },
   },
@@ -874,9 +874,9 @@ const TIMER: readonly InterruptCase[] = [
       pass(target, nanosOf(target, 500_000n));
       write(target, LAPIC.TIMER_DCR, DIVIDE[4]);
       expect.within('count', read(target, LAPIC.TIMER_CCR), 500_000 - slackTicks(target), 500_000);
-      pass(target, nanosOf(target, 499_000n, 4n));
+      pass(target, nanosOf(target, 300_000n, 4n));
       const early = target.takeVector();
-      pass(target, nanosOf(target, 1001n, 4n));
+      pass(target, nanosOf(target, 200_001n, 4n));
       expect.equal('before and after', list([early, target.takeVector()]), list([-1, VECTOR]));
     },
     qemuDiffers: '"Divide Configuration Register" sets the rate: QEMU divides the time since the start by the new one',
@@ -1003,7 +1003,7 @@ const DEADLINES: readonly InterruptCase[] = [
     name: 'TSC-Deadline Mode: one interrupt when the TSC is at the deadline',
     run: (target, expect) => {
       const deadline = startDeadline(target, AHEAD);
-      passTsc(target, deadline - AHEAD / 10n);
+      passTsc(target, deadline - AHEAD / 5n);
       const early = target.takeVector();
       passTsc(target, deadline);
       pass(target, 1n + target.slack);

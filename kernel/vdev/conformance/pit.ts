@@ -104,6 +104,9 @@ function pitCase(
 const near = (pit: Pit, expect: Expect, what: string, seen: number, expected: number): void =>
   expect.within(what, seen, expected - pit.slack, expected + pit.slack);
 
+const QEMU_TWO_EDGES =
+  'a rising OUT is one edge: QEMU reports a high OUT again when it is to fall, as it rounds the time of that down, and its I/O APIC takes each report for an edge';
+
 /** Counts after `pulses` of them: the first one loads. */
 const countsIn = (pulses: number): number => pulses - 1;
 
@@ -256,7 +259,8 @@ const reading: readonly ConformanceCase[] = [
   ),
   pitCase('Read Operations: a read of the control word register does nothing', (pit, expect, target) => {
     pit.program(2, MODE.RATE_GENERATOR);
-    pit.load(2, N);
+    // The first counts leave its MSB as it is.
+    pit.load(2, N | 0xff);
     pit.wait(1);
     pit.latch(2);
     pit.readByte(2);
@@ -824,9 +828,10 @@ const mode2: readonly ConformanceCase[] = [
     pit.program(2, MODE.RATE_GENERATOR);
     pit.load(2, LONG);
     pit.wait(1 + 3 * LONG);
-    near(pit, expect, 'count at a reload and a quarter', pit.count(2) % LONG, 0);
+    const count = pit.count(2);
+    near(pit, expect, 'counts from the reload', Math.min(count, LONG - count), 0);
     pit.wait(LONG / 4);
-    near(pit, expect, 'count', pit.count(2), (3 * LONG) / 4);
+    expect.within('count', pit.count(2), (3 * LONG) / 4 - 2 * pit.slack, (3 * LONG) / 4 + 2 * pit.slack);
   }),
   pitCase('Mode 2: counter 0 interrupts each N pulses', (pit, expect, target) => {
     target.watch(IRQ, 'edge');
@@ -990,19 +995,23 @@ const mode3: readonly ConformanceCase[] = [
     },
     { qemuDiffers: '"The initial count minus one (an even number) is loaded on one CLK pulse": the odd count is' },
   ),
-  pitCase('Mode 3: counter 0 interrupts once a period of N, also of an odd one', (pit, expect, target) => {
-    target.watch(IRQ, 'edge');
-    pit.program(0, MODE.SQUARE_WAVE);
-    target.takeInterrupts();
-    pit.load(0, LONG + 1);
-    const start = clkAt(target.now());
-    pit.wait(10 * (LONG + 1) + LONG / 2);
-    // What comes with the loading, where OUT rises then, is not of a period.
-    const taken = target.takeInterrupts().filter(({ at }) => clkAt(at) - start > BigInt(LONG / 2));
-    pit.program(0, MODE.INTERRUPT_ON_TERMINAL_COUNT);
-    expect.equal('interrupts', taken.length, 10);
-    near(pit, expect, 'pulses to the last', Number(clkAt(taken[9]!.at) - start), 1 + 10 * (LONG + 1));
-  }),
+  pitCase(
+    'Mode 3: counter 0 interrupts once a period of N, also of an odd one',
+    (pit, expect, target) => {
+      target.watch(IRQ, 'edge');
+      pit.program(0, MODE.SQUARE_WAVE);
+      target.takeInterrupts();
+      pit.load(0, LONG + 1);
+      const start = clkAt(target.now());
+      pit.wait(10 * (LONG + 1) + LONG / 2);
+      // What comes with the loading, where OUT rises then, is not of a period.
+      const taken = target.takeInterrupts().filter(({ at }) => clkAt(at) - start > BigInt(LONG / 2));
+      pit.program(0, MODE.INTERRUPT_ON_TERMINAL_COUNT);
+      expect.equal('interrupts', taken.length, 10);
+      near(pit, expect, 'pulses to the last', Number(clkAt(taken[9]!.at) - start), 1 + 10 * (LONG + 1));
+    },
+    { qemuDiffers: QEMU_TWO_EDGES },
+  ),
   pitCase(
     'Mode 3: GATE going low while OUT is low sets OUT high immediately',
     (pit, expect) => {
@@ -1096,17 +1105,21 @@ const mode4: readonly ConformanceCase[] = [
     },
     { notOn: ONE_CLK },
   ),
-  pitCase('Mode 4: counter 0 interrupts at the end of the strobe, once', (pit, expect, target) => {
-    target.watch(IRQ, 'edge');
-    pit.program(0, MODE.SOFTWARE_TRIGGERED_STROBE);
-    target.takeInterrupts();
-    pit.load(0, LONG);
-    const start = clkAt(target.now());
-    pit.wait(2 * 0x1_0000);
-    const taken = target.takeInterrupts();
-    expect.equal('interrupts', taken.length, 1);
-    near(pit, expect, 'after pulses', Number(clkAt(taken[0]!.at) - start), LONG + 2);
-  }),
+  pitCase(
+    'Mode 4: counter 0 interrupts at the end of the strobe, once',
+    (pit, expect, target) => {
+      target.watch(IRQ, 'edge');
+      pit.program(0, MODE.SOFTWARE_TRIGGERED_STROBE);
+      target.takeInterrupts();
+      pit.load(0, LONG);
+      const start = clkAt(target.now());
+      pit.wait(2 * 0x1_0000);
+      const taken = target.takeInterrupts();
+      expect.equal('interrupts', taken.length, 1);
+      near(pit, expect, 'after pulses', Number(clkAt(taken[0]!.at) - start), LONG + 2);
+    },
+    { qemuDiffers: QEMU_TWO_EDGES },
+  ),
   pitCase(
     'Mode 4: GATE = 0 disables counting, GATE = 1 enables it',
     (pit, expect) => {
@@ -1152,21 +1165,25 @@ const mode4: readonly ConformanceCase[] = [
     pit.wait(LONG);
     near(pit, expect, 'count', pit.count(2), N - countsIn(2 * LONG));
   }),
-  pitCase('Mode 4: software can retrigger it: interrupts come N + 2 pulses after the last of several counts', (pit, expect, target) => {
-    target.watch(IRQ, 'edge');
-    pit.program(0, MODE.SOFTWARE_TRIGGERED_STROBE);
-    target.takeInterrupts();
-    for (let count = 0; count < 3; count++) {
+  pitCase(
+    'Mode 4: software can retrigger it: interrupts come N + 2 pulses after the last of several counts',
+    (pit, expect, target) => {
+      target.watch(IRQ, 'edge');
+      pit.program(0, MODE.SOFTWARE_TRIGGERED_STROBE);
+      target.takeInterrupts();
+      for (let count = 0; count < 3; count++) {
+        pit.load(0, LONG);
+        pit.wait(LONG - 1000);
+      }
       pit.load(0, LONG);
-      pit.wait(LONG - 1000);
-    }
-    pit.load(0, LONG);
-    const start = clkAt(target.now());
-    pit.wait(3 * LONG);
-    const taken = target.takeInterrupts();
-    expect.equal('interrupts', taken.length, 1);
-    near(pit, expect, 'after pulses', Number(clkAt(taken[0]!.at) - start), LONG + 2);
-  }),
+      const start = clkAt(target.now());
+      pit.wait(3 * LONG);
+      const taken = target.takeInterrupts();
+      expect.equal('interrupts', taken.length, 1);
+      near(pit, expect, 'after pulses', Number(clkAt(taken[0]!.at) - start), LONG + 2);
+    },
+    { qemuDiffers: QEMU_TWO_EDGES },
+  ),
 ];
 
 const mode5: readonly ConformanceCase[] = [
@@ -1431,13 +1448,17 @@ const portB: readonly ConformanceCase[] = [
       notOn: { guest: 'an access takes as long as a refresh' },
     },
   ),
-  pitCase('PC/AT bus: an access of 16 bits is one to each of its two bytes, the lower first', (pit, expect, target) => {
-    for (const counter of [1, 2]) pit.program(counter, MODE.RATE_GENERATOR, counter === 1 ? RW_LSB : RW_MSB);
-    pit.readBack(READ_BACK.STATUS, (READ_BACK.COUNTER_0 << 1) | (READ_BACK.COUNTER_0 << 2));
-    const both = target.in(COUNTER_0 + 1, 2);
-    expect.equal('status of counter 1', both & STATUS.PROGRAMMED.mask, RW_LSB | (MODE.RATE_GENERATOR << 1));
-    expect.equal('status of counter 2', (both >> 8) & STATUS.PROGRAMMED.mask, RW_MSB | (MODE.RATE_GENERATOR << 1));
-  }),
+  pitCase(
+    'PC/AT bus: an access of 16 bits is one to each of its two bytes, the lower first',
+    (pit, expect, target) => {
+      for (const counter of [1, 2]) pit.program(counter, MODE.RATE_GENERATOR, counter === 1 ? RW_LSB : RW_MSB);
+      pit.readBack(READ_BACK.STATUS, (READ_BACK.COUNTER_0 << 1) | (READ_BACK.COUNTER_0 << 2));
+      const both = target.in(COUNTER_0 + 1, 2);
+      expect.equal('status of counter 1', both & STATUS.PROGRAMMED.mask, RW_LSB | (MODE.RATE_GENERATOR << 1));
+      expect.equal('status of counter 2', (both >> 8) & STATUS.PROGRAMMED.mask, RW_MSB | (MODE.RATE_GENERATOR << 1));
+    },
+    { qemuDiffers: 'IN of 16 bits is two of 8 on a bus of 8 bits: QEMU refuses it at an odd port, and gives 0' },
+  ),
 ];
 
 export const PIT_CASES: readonly ConformanceCase[] = [

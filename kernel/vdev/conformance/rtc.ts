@@ -68,6 +68,8 @@ function rtcOf(target: Target): Rtc {
       write(REGISTER.B, B.SET | (b & (B.DM | B.HOURS_24 | B.DSE)));
       write(REGISTER.A, RESET | rs);
       for (const [n, register] of TIME.entries()) write(register, bytes[n] ?? NOON[n]!);
+      // Where it is part of the date, it is a number as the others are.
+      write(CMOS.CENTURY, (b & B.DM) !== 0 ? 20 : 0x20);
       // No hour is 0 minutes and 99.
       for (const register of ALARM) write(register, 0x7f);
       write(REGISTER.B, b);
@@ -356,7 +358,8 @@ const alarm: readonly ConformanceCase[] = [
     rtc.at(4000);
     const seen = interrupts();
     expect.equal('interrupts', seen.length, 1);
-    expect.within('microseconds after the release', Math.round(seen[0]! * 1000), 2_500_000, 2_502_100);
+    const slack = rtc.slackMs * 1000;
+    expect.within('microseconds after the release', Math.round(seen[0]! * 1000), 2_500_000 - slack, 2_502_100 + slack);
   }),
 ];
 
@@ -493,6 +496,8 @@ const periodic: readonly ConformanceCase[] = [
       seen();
       rtc.release(rs);
       const period = (1000 * 2 ** (rs - 1)) / CRYSTAL_HZ;
+      // A handler that takes longer than a period is late more and more.
+      if (period < 5 * rtc.slackMs) break;
       rtc.at(10 * period);
       const taken = seen().slice(-9);
       expect.equal(`RS ${rs}: interrupts in 10 periods, at least`, taken.length, 9);

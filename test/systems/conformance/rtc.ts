@@ -1,0 +1,3 @@
+import { conformanceSystem } from './system.ts';
+
+export default conformanceSystem('rtc');
