@@ -35,6 +35,7 @@ test: build ## run every test
 	@node tools/test.mjs $(ARGS)
 
 bench: build ## print the figures as RECORD lines
+	@bash tools/setup.sh --tests
 	@node $(BUILD)/tools/bench.mjs $(ARGS)
 
 experiment: build ## a patch of 2007 to a guest's clock, tried in 72 runs

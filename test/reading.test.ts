@@ -50,8 +50,9 @@ const form = (line: string): string =>
   line
     .replaceAll(/[+-]?\d[\d.]*( ?(?:ns|us|ms|s)\b)?/g, '0')
     .replaceAll(/#+$/g, '#')
-    .replaceAll(/(?:0 )+0\b/g, '0')
+    .replaceAll(/-+/g, '-')
     .replaceAll(/ +/g, ' ')
+    .replaceAll(/(?:0 )+0\b/g, '0')
     .trim();
 
 /** Whether the lines are those that are shown, where "..." stands for any. */

@@ -83,8 +83,8 @@ describe('pairs of clock and timer', () => {
       expect(run).toHold();
       expect(pairsOf(run)).toHaveLength(11);
       for (const [name, value] of figuresOf(run)) {
-        // What a measured frequency may be wrong by over the longest wait of 120 ms; what a busy host makes late.
-        if (name.endsWith('.min')) expect(value, name).toBeGreaterThanOrEqual(-1_000_000);
+        // What a measured frequency may be wrong by over the longest wait of 120 ms, and ticks of the PIT clock that a busy host loses; what it makes late.
+        if (name.endsWith('.min')) expect(value, name).toBeGreaterThanOrEqual(-10_000_000);
         if (name.endsWith('.max')) expect(value, name).toBeLessThan(10_000_000_000);
       }
     }

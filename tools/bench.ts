@@ -25,11 +25,18 @@ function mustHold(run: BootedRun): BootedRun {
   return run;
 }
 
-const costs = mustHold(await boot({ bundle: 'test/bench/costs.ts', name: 'bench-costs' }));
-const limits: Readonly<Record<string, number>> = { 'shim.call_ns': 200 };
-for (const { fields } of costs.of('benchmark')) {
-  const limit = limits[fields.name];
-  print({ name: fields.name, value: fields.value, unit: fields.unit, ...(limit === undefined ? {} : { limit }) });
+const limits: Readonly<Record<string, number>> = {
+  'shim.call_ns': 200,
+  'vlapic.pending_ns': 1_000,
+  'vlapic.tpr_write_ns': 4_000,
+  'vlapic.accept_acknowledge_eoi_ns': 12_000,
+};
+for (const bundle of ['costs', 'interrupt-controllers']) {
+  const costs = mustHold(await boot({ bundle: `test/bench/${bundle}.ts`, name: `bench-${bundle}` }));
+  for (const { fields } of costs.of('benchmark')) {
+    const limit = limits[fields.name];
+    print({ name: fields.name, value: fields.value, unit: fields.unit, ...(limit === undefined ? {} : { limit }) });
+  }
 }
 
 const run = mustHold(await boot({ name: 'bench-demonstration' }));

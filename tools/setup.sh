@@ -17,7 +17,7 @@ Installs what the project needs and this machine lacks: Debian packages (as root
 prints the command to type), Node.js 20.19 or newer, the npm packages of package-lock.json, and
 the source of QuickJS 2025-04-26. Does nothing, silently, when all is there.
 
-  --tests         install what only the tests need, too: Chromium and sigrok-cli
+  --tests         install what only tests and figures need, too: Chromium and sigrok-cli
   --node-path     print the folder to put first in PATH, or an empty line when the system's own
                   Node.js is good enough; sets up nothing
   --quickjs-path  print the folder of the QuickJS source; sets up nothing

@@ -104,7 +104,7 @@ function createPartition(common: Common, description: PartitionDescription, inde
     virtual?.tables,
   );
   // Before the epoch nobody's slots are to be kept.
-  const loading = createLoading(image, memory.bytes, false, () => resetVcpu(vcpu, image.entry));
+  const loading = createLoading(image, memory.bytes, false, [() => resetVcpu(vcpu, image.entry)]);
   while (!loading.step());
   return {
     index,
@@ -143,6 +143,7 @@ function createPartition(common: Common, description: PartitionDescription, inde
     dueAt: 0n,
     platformDueAt: NEVER,
     timerLead: 0n,
+    exitLead: 0n,
     expiryWork: 0n,
     hasExecTimer: false,
     exits: new Int32Array(256),

@@ -18,6 +18,7 @@ import { EVENTS } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
 import { AREA } from '../vm/guest-area.ts';
 import type { Platform } from '../vdev/platform.ts';
+import { placeOf } from '../vm/guest-registers.ts';
 import { countPrefixes, isCode64, LENGTH_MAX } from '../vm/instruction-length.ts';
 import { PARTITION_STATE } from './abi.ts';
 import type { HealthMonitor } from './health-monitor.ts';
@@ -45,6 +46,9 @@ export interface ExitParts {
   readonly halt: (partition: Partition, reason: string) => void;
   /** The guest's TSC was written. */
   readonly onTscWritten: (partition: Partition) => void;
+  /** Whether an exit that began in time still is, and whether there is time to decode; if not, nothing more is handled in this slot. */
+  readonly hasTime: () => boolean;
+  readonly mayDecode: () => boolean;
   /** A partition's virtual devices may be in another state than before. @returns AFTER.x */
   readonly onDevices: (partition: Partition, platform: Platform) => number;
 }
@@ -107,27 +111,6 @@ export const exitName = (index: number): string =>
 export const EXIT_INDICES: readonly number[] = [
   ...new Set([...Object.values(EXIT_CODE).map(exitIndex), ...Object.keys(NAMES).map(Number), ...EXCEPTIONS]),
 ];
-
-/** General registers by their number in an instruction; RSP and RAX are elsewhere. */
-const REGISTERS = [
-  AREA.RAX,
-  AREA.RCX,
-  AREA.RDX,
-  AREA.RBX,
-  -1,
-  AREA.RBP,
-  AREA.RSI,
-  AREA.RDI,
-  AREA.R8,
-  AREA.R9,
-  AREA.R10,
-  AREA.R11,
-  AREA.R12,
-  AREA.R13,
-  AREA.R14,
-  AREA.R15,
-] as const;
-const REGISTER_RSP = 4;
 
 /** CR4 bits that a guest may set, by the register and bit of its CPUID that offers them (APM volume 2, "CR4 Register"). Not OSXSAVE. */
 const CR4_BITS: readonly { readonly bit: bigint; readonly leaf: 1 | 7; readonly register: 1 | 2 | 3; readonly feature: number }[] = [
@@ -322,8 +305,10 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
   function accessMemory(partition: Partition, platform: Platform): number {
     const { vcpu, interrupts } = partition;
     platform.setTsc(vcpu.area[AREA.LEFT]!);
-    const outcome = partition.mmio!.execute();
+    const outcome = partition.mmio!.execute(parts);
     if (outcome.kind === 'done') return parts.onDevices(partition, platform);
+    // The guest comes back with the same instruction.
+    if (outcome.kind === 'postponed') return AFTER.REPLAN;
     if (outcome.kind === 'fault') {
       if (outcome.vector === VECTOR_DB) parts.onDevices(partition, platform);
       return interrupts.injectException(outcome.vector, outcome.errorCode) ? AFTER.REPLAN : shutDown(partition);
@@ -392,9 +377,8 @@ export function createExitHandlers(parts: ExitParts): (ExitHandler | undefined)[
     if (bytes[prefixes] !== 0x0f || bytes[prefixes + 1] !== 0x22) return undefined;
     const rex = is64 && prefixes > 0 && (bytes[prefixes - 1]! & 0xf0) === 0x40 ? bytes[prefixes - 1]! : 0;
     const number = (bytes[prefixes + 2]! & 7) | ((rex & 1) << 3);
-    const { area, vmcb } = partition.vcpu;
-    const raw = number === REGISTER_RSP ? vmcb[VMCB.RSP >> 3]! : area[REGISTERS[number]!]!;
-    return { value: BigInt.asUintN(is64 ? 64 : 32, raw), length: prefixes + 3 };
+    const { words, word } = placeOf(partition.vcpu, number);
+    return { value: BigInt.asUintN(is64 ? 64 : 32, words[word]!), length: prefixes + 3 };
   }
 
   /** By partition, made beforehand: five CPUID leaves take as long as an exit may altogether. */

@@ -37,6 +37,8 @@ export interface SchedulerCalls extends Omit<HealthActions, 'switchPlan'> {
   switchPlan(plan: number): boolean;
   /** Whether the partition that runs may go on with work of its own for a while: not near its slot's end. */
   hasTime(): boolean;
+  /** Whether there is time in the slot to make an instruction ready; if not, nothing more is handled in it. */
+  mayDecode(): boolean;
   /** HW clock of a partition. */
   hwClock(partition: Partition): bigint;
   execClock(partition: Partition): bigint;

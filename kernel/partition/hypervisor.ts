@@ -13,6 +13,7 @@ import { ArrivesNowhere, createClock, timeFacts } from '../timekeeping.ts';
 import { hertz, type Frequency } from '../time/frequency.ts';
 import type { ClockName, HwClock } from '../time/hw-clock.ts';
 import { selectTime, type Wish } from '../time/selection.ts';
+import { nanos } from '../time/units.ts';
 import { createWallClock } from '../time/wall-clock.ts';
 import { EVENTS } from '../trace/events.ts';
 import { decodeUtf8 } from '../trace/utf8.ts';
@@ -281,6 +282,8 @@ function createHandlers(
     halt: (partition, reason) => calls.setState(partition, PARTITION_STATE.HALTED, reason),
     onTscWritten: calls.refreshClocks,
     onDevices: calls.settle,
+    hasTime: calls.hasTime,
+    mayDecode: calls.mayDecode,
   });
 }
 
@@ -290,6 +293,14 @@ function reportExits({ trace }: Machine, partitions: readonly Partition[], healt
       if (count > 0) trace.record(EVENTS.exitCounts, index, exitName(code), count);
     });
   if (health.untraced() > 0) trace.record(EVENTS.log, `${health.untraced()} more health events were counted, not traced`);
+}
+
+function recordPlans({ trace }: Machine, { plans }: SystemDescription): void {
+  plans.forEach(({ majorFrame, slots }, plan) =>
+    slots.forEach(({ partition, start, duration }, slot) =>
+      trace.record(EVENTS.planSlot, plan, slot, partition, nanos(BigInt(start)), nanos(BigInt(duration)), nanos(BigInt(majorFrame))),
+    ),
+  );
 }
 
 function reportPlatforms({ trace }: Machine, partitions: readonly Partition[]): void {
@@ -369,10 +380,11 @@ export function runSystem(machine: Machine, wish: Wish, supervisor?: Supervisor)
   });
   scheduler.connect(createHandlers(machine, partitions, calls, health, hypercalls.onHypercall), health);
   const stopInputs = startInputs(machine, rtc, system, (input, taken) => {
-    // What happens while the system stands still happens at no instant of it.
-    if (!supervision?.isStanding()) ports.deliver(input, time.toInstant(taken));
+    // What happens while the system stands still, or before it begins, happens at no instant of it.
+    if (!supervision?.isStanding() && taken >= epochTsc) ports.deliver(input, time.toInstant(taken));
   });
 
+  recordPlans(machine, system);
   trace.record(EVENTS.systemStarted, system.name, epochTsc, partitions.length, system.plans.length);
   trace.flush();
   shims.collectGarbage();

@@ -151,7 +151,7 @@ const files =
 function load(image: Image, size: number, isCold: boolean, before = 0xee) {
   const memory = new Uint8Array(size).fill(before);
   let begun = 0;
-  const loading = createLoading(image, memory, isCold, () => begun++);
+  const loading = createLoading(image, memory, isCold, [() => begun++]);
   let steps = 1;
   while (!loading.step()) steps++;
   expect(begun).toBe(1);
@@ -367,7 +367,7 @@ describe('loading', () => {
 
   it('moves at most 64 KiB in a piece, after a first one that moves none', () => {
     const memory = new Uint8Array(512 * KIB).fill(0xee);
-    const loading = createLoading(image, memory, true, () => undefined);
+    const loading = createLoading(image, memory, true, [() => undefined]);
     for (let step = 0, isDone = false; !isDone; step++) {
       const before = memory.slice();
       isDone = loading.step();

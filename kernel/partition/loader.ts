@@ -290,18 +290,17 @@ function imageOf(
 
 /**
  * @param clear whether the memory is cleared first: a cold start
- * @param begin the first piece of the work
+ * @param before the first pieces of the work, each as long as an exit at most
  */
-export function createLoading(image: Image, memory: Uint8Array, clear: boolean, begin: () => void): Loading {
-  let hasBegun = false;
+export function createLoading(image: Image, memory: Uint8Array, clear: boolean, before: readonly (() => void)[]): Loading {
+  let begun = 0;
   let cleared = clear ? 0 : memory.length;
   let segment = 0;
   let done = 0;
   return {
     step: () => {
-      if (!hasBegun) {
-        hasBegun = true;
-        begin();
+      if (begun < before.length) {
+        before[begun++]!();
         return false;
       }
       if (cleared < memory.length) {

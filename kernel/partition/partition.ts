@@ -62,7 +62,9 @@ export interface Partition {
   platformDueAt: bigint;
   /** TSC ticks from an interrupt for what is due to being ready to enter at its instant. */
   timerLead: bigint;
-  /** Of that, ticks that expiring takes at most: what is due already expires so much later, when it is seen by the guest. 0 if that is of no account. */
+  /** TSC ticks that handling any one of its exits takes at most. */
+  exitLead: bigint;
+  /** Of timerLead, ticks that expiring takes at most: what is due already expires so much later, when it is seen by the guest. 0 if that is of no account. */
   expiryWork: bigint;
   /** Whether a timer on its EXEC clock is armed: when that is due changes whenever it begins to run. */
   hasExecTimer: boolean;

@@ -131,13 +131,19 @@ export const LEADS = {
   /** The same where a tick goes through virtual devices, and more before a slot whose partition has some. */
   TICK: 110_000n,
   /** Of that, what remains from the decision to deliver: guest time may be set, and that to what it is at the entry. */
-  DELIVER: 85_000n,
+  DELIVER: 92_000n,
   PLATFORM: 60_000n,
   /** Handling of any one exit. */
   EXIT: 75_000n,
+  /** The same, of a partition that has virtual devices: ticks that are due go first, and a repeated instruction does some elements. */
+  EXIT_DEVICE: 160_000n,
+  /** Making an instruction on device memory ready that is met for the first time. */
+  DECODE: 400_000n,
   /** Taken from a slot for chores, and what one piece takes at most. */
   CHORES: 24_000n,
   CHORE: 12_000n,
+  /** Behind a piece of work in idle time: taking interrupts. */
+  POLL: 38_000n,
   /** Taken from a slot before one that begins with virtual timers to expire, or from the last one of a plan. */
   EXPIRE: 36_000n,
   PLAN: 30_000n,
@@ -197,8 +203,11 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   const deliverLead = toTicks(LEADS.DELIVER);
   const platformLead = toTicks(LEADS.PLATFORM);
   const exitLead = toTicks(LEADS.EXIT);
+  const exitDeviceLead = toTicks(LEADS.EXIT_DEVICE);
+  const decodeLead = toTicks(LEADS.DECODE);
   const choresLead = toTicks(LEADS.CHORES);
   const choreLead = toTicks(LEADS.CHORE);
+  const idleChoreLead = toTicks(LEADS.CHORE + LEADS.POLL + LEADS.WAKE);
   const planLead = toTicks(LEADS.PLAN);
   const expireLead = toTicks(LEADS.EXPIRE);
   const guestRun = toTicks(LEADS.GUEST);
@@ -211,6 +220,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   for (const partition of partitions) {
     partition.timerLead = partition.platform === undefined ? timerLead : tickLead;
+    partition.exitLead = partition.platform === undefined ? exitLead : exitDeviceLead;
     partition.expiryWork = partition.platform === undefined ? 0n : deliverLead;
   }
   /** What the start of a slot takes more than others. */
@@ -357,7 +367,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     }
     const watchdog = partition.watchdogDue;
     // What is done about it takes as long as an exit: if there is no time for that, in the next slot.
-    if (watchdog !== undefined && watchdog <= instant && tsc + exitLead < leaveAt) {
+    if (watchdog !== undefined && watchdog <= instant && tsc + partition.exitLead < leaveAt) {
       partition.watchdogDue = undefined;
       health!.raise(partition, 'watchdog', partition.watchdogInterval, `no sign of life for ${partition.watchdogInterval} ns`);
     }
@@ -381,16 +391,13 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     trace.record(EVENTS.partitionState, partition.index, STATE_NAMES[state]!, reason);
   }
 
-  /** The first piece of a reset: all that a partition has besides its memory. */
-  function beginReset(partition: Partition): void {
+  /** The last piece of a reset but for its memory: all that a partition has besides that and its devices. */
+  function resetCpu(partition: Partition): void {
     partition.timers.reset();
     partition.restart();
     timer.prepareArea(partition.vcpu.area, shadowRun);
     const { platform } = partition;
-    if (platform !== undefined) {
-      platform.reset();
-      partition.vcpu.vmcb[TSC_OFFSET] = platform.tscOffset();
-    }
+    if (platform !== undefined) partition.vcpu.vmcb[TSC_OFFSET] = platform.tscOffset();
     partition.interrupts.reset();
     partition.page.setFrozen(false);
     // Its offsets are gone, that of its TSC too: what the page says of this slot is not right any more.
@@ -403,7 +410,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   /** Quick, as it may be called near a slot's end: the work is done in the partition's own slots. */
   function reset(partition: Partition, isCold: boolean, reason: string): void {
     partition.resets++;
-    partition.loading = createLoading(partition.image, partition.memory.bytes, isCold, () => beginReset(partition));
+    const pieces = [...(partition.platform?.resets ?? []), () => resetCpu(partition)];
+    partition.loading = createLoading(partition.image, partition.memory.bytes, isCold, pieces);
     partition.deferredCode = undefined;
     // A warm reset keeps the execution clock: what ran before still counts.
     if (isCold) partition.exec = 0n;
@@ -454,7 +462,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     for (;;) {
       const now = rdtsc();
       if (now >= until) return;
-      if (until - now > choreLead + wakeLead && chores.isDue(now)) {
+      if (until - now > idleChoreLead && chores.isDue(now)) {
         chores.step();
         takeInterrupts();
         continue;
@@ -508,7 +516,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
           }
         } else {
           const wake = due < end ? due - partition.timerLead : end;
-          if (wake - now > choreLead + wakeLead && chores.isDue(now)) {
+          if (wake - now > idleChoreLead && chores.isDue(now)) {
             chores.step();
             takeInterrupts();
           } else {
@@ -636,18 +644,21 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     else if (slot.isFollowed && slot.next!.partition.dueAt <= own.frameTsc + slot.nextTicks) own.leaveAt -= expireLead;
     // Hypercalls and the watchdog look at them.
     leaveAt = own.leaveAt;
-    deferAt = leaveAt - exitLead;
+    deferAt = leaveAt - partition.exitLead;
     if (platform !== undefined) {
       platform.beforeRun(startTsc);
       settle(partition, platform);
       findDue(partition);
     }
+    // Its ticks may take longer than there is time for before the slot: that is its own affair.
+    const isHeldUp = partition.platformDueAt <= startTsc;
     if (partition.state <= IDLE) {
       if (partition.dueAt <= startTsc) expire(partition, startTsc);
       interrupts.pending |= 1 << LINE.SLOT_START;
       if (partition.state === IDLE && (interrupts.pending & interrupts.enabled) !== 0) partition.state = READY;
     }
     prepare(own);
+    if (isHeldUp && rdtsc() + armLead > startTsc) own.isReady = false;
   }
 
   /** Interrupts other than the timer's alone. Too late in a slot for their handlers, these are called in the next one. @returns whether the timer fired */
@@ -699,7 +710,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     let isArmed = own.isArmed;
     if (isArmed) {
       leaveAt = own.leaveAt;
-      deferAt = leaveAt - exitLead;
+      deferAt = leaveAt - partition.exitLead;
       partition.runningSince = startTsc;
       if (deferredTaken !== 0) area[AREA.KEEP] = 1n;
     } else begin(own);
@@ -956,6 +967,11 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         isBroken = true;
       },
       hasTime: () => rdtsc() < deferAt,
+      mayDecode: () => {
+        if (rdtsc() + decodeLead < leaveAt) return true;
+        deferAt = 0n;
+        return false;
+      },
       hwClock: (partition) => hwAt(partition, time.now()),
       execClock: (partition) => toNanos(execAt(partition, rdtsc())),
       settle,

@@ -89,7 +89,7 @@ export function createInterruptPlatform({
   model.placeMemory(LAPIC_ADDRESS, PAGE, lapic);
   model.placeMemory(IOAPIC_ADDRESS, IOAPIC.LENGTH, ioApic);
 
-  const devices: readonly Savable<unknown>[] = [pic, lapic, ioApic, lines, uart];
+  const devices: readonly Savable<unknown>[] = [lapic, ioApic, pic, lines, uart];
 
   return {
     target: {

@@ -9,6 +9,15 @@ export const PARTITION_EVENTS = {
     ['program', TEXT],
     ['memory', COUNT],
   ]),
+  /** At the start: a slot of a plan, from the start of the plan's major frame. */
+  planSlot: defineEvent(101, 'plan.slot', 'info', [
+    ['plan', COUNT],
+    ['slot', COUNT],
+    ['partition', COUNT],
+    ['start', NANOS],
+    ['duration', NANOS],
+    ['major-frame', NANOS],
+  ]),
   /** A slot that has ended: when it was to begin, the TSC right before the guest's first entry and right after its last exit. */
   slotRun: defineEvent(81, 'slot.run', 'debug', [
     ['partition', COUNT],

@@ -42,7 +42,12 @@ export function createCrystal(clock: GuestClock, hertz: number): Crystal {
   }
 
   return {
-    now: () => at(clock.now()),
+    // Without a further call while it is still the same second: this is in every read of a counter.
+    now: () => {
+      const when = clock.now();
+      const rest = Number(when - second);
+      return rest >= 0 && rest < SECOND ? ticksBefore + (((rest * hertz) / SECOND) | 0) : at(when);
+    },
     at,
     instantOf: (ticks) => {
       const seconds = Math.floor(ticks / hertz);

@@ -134,19 +134,4 @@ describe('the experiment', () => {
     expect(seen.length).toBe(Number((wall - FIRST) / PERIOD) + 1);
     expect(guest.guestTime.owed(wall) < PERIOD).toBe(true);
   });
-
-  it('by the rules of 2007 a long absence costs as many expiries as there are timers, not as many as there were', () => {
-    const guest = start({ mode: 'delay_for_missed_ticks', rules2007: true, periodFs: 32_000_000 });
-    let offered = 0;
-    guest.setMasked(0, true);
-    guest.goOnUntil(MS);
-    guest.vhpet.write(HPET.TIMER_0 + TIMER.COMPARATOR, 4, 1n);
-    const before = guest.guestTime.now();
-    guest.runUntil(2n * MS);
-    guest.absentUntil(1000n * MS);
-    guest.onInterrupt = () => offered++;
-    guest.setMasked(0, false);
-    guest.goOnUntil(1000n * MS + 50n);
-    expect([guest.guestTime.now() - before, offered]).toEqual([MS + 50n, 0]);
-  });
 });

@@ -89,6 +89,7 @@ export function createGuestTime(options: GuestTimeOptions): GuestTime {
   const followsHost = tsc === 'host';
   const scale = createTickScale(frequency);
   const { multiply, divide } = reducedPerNano(frequency);
+  const isNanos = multiply === divide;
   /** Guest time in ticks where it stands, if it does. */
   let frozenAt = -1n;
   let isFrozen = false;
@@ -100,7 +101,10 @@ export function createGuestTime(options: GuestTimeOptions): GuestTime {
   const own = {
     offset: -startTsc,
     platformOffset: -startTsc,
-    now: (): Instant => instant(scale(ticks(isFrozen ? frozenAt : hostTsc() + own.offset))),
+    now: (): Instant => {
+      const count = isFrozen ? frozenAt : hostTsc() + own.offset;
+      return instant(isNanos ? count : scale(ticks(count)));
+    },
     at,
     owed: (host: bigint) => host + own.platformOffset - at(host),
     freeze: (host: bigint) => {
@@ -118,8 +122,8 @@ export function createGuestTime(options: GuestTimeOptions): GuestTime {
       if (isFrozen) frozenAt = deadline;
       else own.offset = deadline - host;
     },
-    toNanos: (count: bigint) => instant(scale(ticks(count))),
-    toTicks: (nanos: Instant) => (nanos > 0n ? (nanos * multiply + divide - 1n) / divide : (nanos * multiply) / divide),
+    toNanos: (count: bigint) => instant(isNanos ? count : scale(ticks(count))),
+    toTicks: (nanos: Instant) => (isNanos ? nanos : nanos > 0n ? (nanos * multiply + divide - 1n) / divide : (nanos * multiply) / divide),
     tsc: (host: bigint) => BigInt.asUintN(64, (followsHost ? host + hostOffset : at(host)) + adjust),
     tscOffset: () => BigInt.asIntN(64, (followsHost ? hostOffset : own.offset) + adjust),
     writeTsc: (value: bigint, host: bigint) => {

@@ -84,7 +84,7 @@ describe('an ISA line', () => {
     expect(count).toBe(1);
   });
 
-  it('on which one controller holds a source back while the other takes the next lets the first go on', () => {
+  it('of which one controller holds a request and the other takes the next acknowledges each by its own', () => {
     const { pic, ioApic, lines } = create();
     ioApic.answer = REQUEST.DROPPED;
     const seen: string[] = [];
@@ -92,6 +92,20 @@ describe('an ISA line', () => {
     pic.answer = REQUEST.MERGED;
     ioApic.answer = REQUEST.ACCEPTED;
     lines.isaLine(4).pulse(() => seen.push('second'));
+    ioApic.acknowledge();
+    expect(seen).toEqual(['second']);
+    pic.acknowledge();
+    expect(seen).toEqual(['second', 'first']);
+  });
+
+  it('that one controller has acknowledged is not acknowledged by what the other still holds of it', () => {
+    const { pic, ioApic, lines } = create();
+    const seen: string[] = [];
+    lines.isaLine(4).pulse(() => seen.push('first'));
+    ioApic.acknowledge();
+    pic.answer = REQUEST.MERGED;
+    lines.isaLine(4).pulse(() => seen.push('second'));
+    pic.acknowledge();
     expect(seen).toEqual(['first']);
     ioApic.acknowledge();
     expect(seen).toEqual(['first', 'second']);

@@ -2,6 +2,9 @@
  * How a PC wires interrupts: ISA lines to the 8259As and to the I/O APIC at once, IRQ 0 to its input 2 (as the MADT's interrupt source override
  * says), the others to the input of their number; further global system interrupts to the I/O APIC alone. Several sources may share a wire: it
  * is high while one of them has it high.
+ *
+ * Where a guest lets both controllers deliver a line, and gives its entry another vector while the local APIC holds a request with the old one,
+ * the acknowledge of that may count for the next.
  */
 import { CASCADE_LINE } from '../regs/i8259a.ts';
 import { INPUT_COUNT } from '../regs/i82093aa.ts';
@@ -26,8 +29,10 @@ export interface InterruptLines extends Savable<LinesState> {
 }
 
 export interface LinesState {
-  /** ISA lines whose source waits for the acknowledge. */
-  readonly outstanding: readonly number[];
+  /** ISA lines of which one of the two controllers holds a request whose source waits, and both the same one. */
+  readonly heldByPic: readonly number[];
+  readonly heldByIoApic: readonly number[];
+  readonly shared: readonly number[];
   /** By connection, in the order they were made: what its source has set. */
   readonly levels: readonly boolean[];
 }
@@ -44,6 +49,11 @@ export interface LinesOptions {
   readonly ioApic: Inputs;
 }
 
+/** By line: who waits for the acknowledge of what a controller holds. */
+type Holds = ((() => void) | undefined)[];
+const noHolds = (): Holds => new Array<(() => void) | undefined>(ISA_LINES).fill(undefined);
+const linesOf = (values: readonly unknown[]): number[] => [...values.keys()].filter((irq) => values[irq]);
+
 interface Connection {
   /** 8259A line; undefined: the I/O APIC alone. */
   readonly irq: number | undefined;
@@ -52,17 +62,28 @@ interface Connection {
 }
 
 export function createInterruptLines({ pic, ioApic }: LinesOptions): InterruptLines {
-  const outstanding: ((() => void) | undefined)[] = new Array<(() => void) | undefined>(ISA_LINES).fill(undefined);
+  const heldByPic = noHolds();
+  const heldByIoApic = noHolds();
+  /** Both hold the same request: the acknowledge of one is that of the other. */
+  const isShared: boolean[] = new Array<boolean>(ISA_LINES).fill(false);
   /** Connections that are high, by 8259A line and by I/O APIC input. */
   const picHighs = new Int32Array(ISA_LINES);
   const ioApicHighs = new Int32Array(INPUT_COUNT);
   const connections: Connection[] = [];
 
-  const acknowledgers = Array.from({ length: ISA_LINES }, (_, irq) => () => {
-    const acknowledged = outstanding[irq];
-    outstanding[irq] = undefined;
-    acknowledged?.();
-  });
+  /** What a controller calls, by line. */
+  const acknowledgersOf = (own: Holds, other: Holds): readonly (() => void)[] =>
+    own.map((_, irq) => () => {
+      const acknowledged = own[irq];
+      own[irq] = undefined;
+      if (isShared[irq]) {
+        isShared[irq] = false;
+        other[irq] = undefined;
+      }
+      acknowledged?.();
+    });
+  const acknowledgedByPic = acknowledgersOf(heldByPic, heldByIoApic);
+  const acknowledgedByIoApic = acknowledgersOf(heldByIoApic, heldByPic);
 
   function count({ irq, gsi }: Connection, change: 1 | -1): void {
     if (irq !== undefined) picHighs[irq]! += change;
@@ -85,26 +106,22 @@ export function createInterruptLines({ pic, ioApic }: LinesOptions): InterruptLi
   function isaLine(irq: number): InterruptLine {
     if (!Number.isInteger(irq) || irq < 0 || irq >= ISA_LINES || irq === CASCADE_LINE) throw new RangeError(`ISA has no line ${irq}`);
     const gsi = gsiOfIsa(irq);
-    const acknowledge = acknowledgers[irq]!;
     return {
       pulse: (acknowledged) => {
-        const waiting = outstanding[irq];
-        // Before the requests: a controller may let go of one at once.
-        outstanding[irq] = acknowledged;
-        const byPic = pic.pulse(irq, acknowledge);
-        const byIoApic = ioApic.pulse(gsi, acknowledge);
-        if (byPic === REQUEST.ACCEPTED || byIoApic === REQUEST.ACCEPTED) {
-          // Of another source of the wire, which one controller holds back while the other takes this: its acknowledge would be lost.
-          if (waiting !== acknowledged) waiting?.();
-          return REQUEST.ACCEPTED;
-        }
-        outstanding[irq] = waiting;
-        return byPic === REQUEST.MERGED || byIoApic === REQUEST.MERGED ? REQUEST.MERGED : REQUEST.DROPPED;
+        const byPic = pic.pulse(irq, acknowledgedByPic[irq]);
+        const byIoApic = ioApic.pulse(gsi, acknowledgedByIoApic[irq]);
+        if (byPic === REQUEST.ACCEPTED) heldByPic[irq] = acknowledged;
+        if (byIoApic === REQUEST.ACCEPTED) heldByIoApic[irq] = acknowledged;
+        else if (byPic !== REQUEST.ACCEPTED) return byPic === REQUEST.MERGED ? byPic : byIoApic;
+        isShared[irq] = byPic === byIoApic;
+        return REQUEST.ACCEPTED;
       },
       reclaim: (acknowledged) => {
-        if (outstanding[irq] !== UNCLAIMED) return false;
-        outstanding[irq] = acknowledged;
-        return true;
+        const isPics = heldByPic[irq] === UNCLAIMED;
+        if (isPics) heldByPic[irq] = acknowledged;
+        const isIoApics = heldByIoApic[irq] === UNCLAIMED && (isShared[irq]! || !isPics);
+        if (isIoApics) heldByIoApic[irq] = acknowledged;
+        return isPics || isIoApics;
       },
       setLevel: connect(gsi, irq),
     };
@@ -127,16 +144,18 @@ export function createInterruptLines({ pic, ioApic }: LinesOptions): InterruptLi
       if (gsi !== 0 && irq < ISA_LINES) pic.release(irq);
     },
     save: () => ({
-      outstanding: [...outstanding.keys()].filter((irq) => outstanding[irq]),
+      heldByPic: linesOf(heldByPic),
+      heldByIoApic: linesOf(heldByIoApic),
+      shared: linesOf(isShared),
       levels: connections.map(({ isHigh }) => isHigh),
     }),
     restore: (state) => {
-      outstanding.fill(undefined);
-      for (const irq of state.outstanding) {
-        const byPic = pic.reclaim(irq, acknowledgers[irq]!);
-        const byIoApic = ioApic.reclaim(gsiOfIsa(irq), acknowledgers[irq]!);
-        if (byPic || byIoApic) outstanding[irq] = UNCLAIMED;
-      }
+      heldByPic.fill(undefined);
+      heldByIoApic.fill(undefined);
+      for (const irq of state.heldByPic) if (pic.reclaim(irq, acknowledgedByPic[irq]!)) heldByPic[irq] = UNCLAIMED;
+      for (const irq of state.heldByIoApic) if (ioApic.reclaim(gsiOfIsa(irq), acknowledgedByIoApic[irq]!)) heldByIoApic[irq] = UNCLAIMED;
+      isShared.fill(false);
+      for (const irq of state.shared) isShared[irq] = true;
       picHighs.fill(0);
       ioApicHighs.fill(0);
       connections.forEach((connection, at) => {

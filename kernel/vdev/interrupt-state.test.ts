@@ -130,6 +130,8 @@ function boot({ target }: Machine): void {
     target.write(IOAPIC_ADDRESS + IOAPIC.IOWIN, 4, BigInt(0x80 + input));
   }
   for (const [register, value] of [
+    [UART.LCR, 0x83],
+    [UART.DLL, 1],
     [UART.LCR, 3],
     [UART.FCR, 0x41],
     [UART.MCR, 8],
@@ -172,14 +174,15 @@ function step(machine: Machine, random: Random): unknown {
       return undefined;
     case 4:
       return target.in((random.integer(2) === 0 ? PIC_PORTS.MASTER : PIC_PORTS.SLAVE) + random.integer(2), 1);
-    case 5:
-      target.write(IOAPIC_ADDRESS + IOAPIC.IOREGSEL, 4, BigInt(INDEX.IOREDTBL + random.integer(48)));
-      target.write(
-        IOAPIC_ADDRESS + IOAPIC.IOWIN,
-        4,
-        BigInt(random.integer(3) === 0 ? value : ((value & (0x80ff & ~REDIRECTION.MASKED)) | 0x20) >>> 0),
-      );
+    case 5: {
+      const index = random.integer(48);
+      let written = random.integer(3) === 0 ? value : ((value & (0x80ff & ~REDIRECTION.MASKED)) | 0x20) >>> 0;
+      // ISA lines keep their vectors, as interrupt-lines.ts asks for.
+      if (index === 4 || index === 16) written = ((written & ~0xff) | (0x80 + index / 2)) >>> 0;
+      target.write(IOAPIC_ADDRESS + IOAPIC.IOREGSEL, 4, BigInt(INDEX.IOREDTBL + index));
+      target.write(IOAPIC_ADDRESS + IOAPIC.IOWIN, 4, BigInt(written));
       return undefined;
+    }
     case 6:
       return target.read(IOAPIC_ADDRESS + IOAPIC.IOWIN, 4);
     case 7:
@@ -203,7 +206,7 @@ function step(machine: Machine, random: Random): unknown {
       else machine.uart.receive(value & 0xff, value >>> 24);
       return target.readMsr(TSC_DEADLINE_MSR);
     case 12:
-      clock.pass(BigInt(random.integer(200_000)));
+      clock.pass(BigInt(random.integer(random.integer(4) === 0 ? 2_000_000 : 100_000)));
       return undefined;
     default: {
       const vector = target.takeVector();
@@ -241,7 +244,7 @@ function observe(seed: number, steps: number, moves: boolean): unknown[] {
 }
 
 describe('save and restore', () => {
-  it('changes nothing that a guest or a source sees, whatever it is in the middle of', () => {
-    for (let seed = 1; seed <= 60; seed++) expect(observe(seed, 200, true), `seed ${seed}`).toEqual(observe(seed, 200, false));
+  it('changes nothing that a guest or a source sees, whatever it is in the middle of [Xen 21: phases and pending ticks are lost]', () => {
+    for (let seed = 1; seed <= 100; seed++) expect(observe(seed, 200, true), `seed ${seed}`).toEqual(observe(seed, 200, false));
   });
 });

@@ -97,13 +97,13 @@ export function createLapicTimer({ clock, createTimer, bus, tsc, request, reclai
   }
 
   /** Counting goes on from `count` at this instant: a tick begins. */
-  function countFrom(count: number): void {
-    zeroAt = instant(clock.now() + nanosOf(count));
+  function countFrom(count: number, now: Instant): void {
+    zeroAt = instant(now + nanosOf(count));
     from = count;
   }
 
-  /** Has the platform timer wait for what comes next of what the registers say. */
-  function arm(): void {
+  /** Has the platform timer wait for what comes next of what the registers say. @param now asked for once, because a call is dear */
+  function arm(now: Instant): void {
     if (isMasked) {
       timer.stop();
     } else if (isByDeadline()) {
@@ -113,7 +113,7 @@ export function createLapicTimer({ clock, createTimer, bus, tsc, request, reclai
       timer.stop();
     } else if (isPeriodic()) {
       const period = BigInt(initial) * numerator;
-      const past = (clock.now() - zeroAt) * denominator;
+      const past = (now - zeroAt) * denominator;
       // Deadlines that passed while the entry was masked are not made up for.
       if (past >= 0n) {
         const periods = past / period + 1n;
@@ -121,7 +121,7 @@ export function createLapicTimer({ clock, createTimer, bus, tsc, request, reclai
         from = initial;
       }
       timer.start({ origin: zeroAt, numerator: period, denominator });
-    } else if (zeroAt > clock.now()) {
+    } else if (zeroAt > now) {
       timer.start({ origin: zeroAt, numerator: 0n, denominator: 1n });
     } else {
       timer.stop();
@@ -140,10 +140,11 @@ export function createLapicTimer({ clock, createTimer, bus, tsc, request, reclai
     setInitialCount: (count) => {
       // "In TSC-deadline mode, writes to the initial-count register are ignored."
       if (isByDeadline()) return;
+      const now = clock.now();
       initial = count;
       isCounting = count !== 0;
-      countFrom(count);
-      arm();
+      countFrom(count, now);
+      arm(now);
     },
     setDivisor: (next) => {
       if (next === divisor) return;
@@ -152,8 +153,9 @@ export function createLapicTimer({ clock, createTimer, bus, tsc, request, reclai
       scale();
       // A one-shot that has come to 0 stays there.
       if (count === 0) return;
-      countFrom(count);
-      arm();
+      const now = clock.now();
+      countFrom(count, now);
+      arm(now);
     },
     setEntry: (lvt) => {
       const nextMode = lvt & LVT.TIMER_MODE;
@@ -169,23 +171,23 @@ export function createLapicTimer({ clock, createTimer, bus, tsc, request, reclai
         // The present period is the last one, or the first; a one-shot that is over starts nothing.
         const count = currentCount();
         isCounting = count !== 0;
-        countFrom(count);
+        countFrom(count, clock.now());
       }
       mode = nextMode;
       isMasked = willBeMasked;
       // What passed while the entry was masked is over, as a one-shot that did.
       if (isByDeadline() && tsc.read() >= deadline) deadline = 0n;
-      arm();
+      arm(clock.now());
     },
     // "In other timer modes, the register reads zero and writes are ignored."
     readDeadline: () => (!isByDeadline() || tsc.read() >= deadline ? 0n : deadline),
     writeDeadline: (value) => {
       if (!isByDeadline()) return;
       deadline = value;
-      arm();
+      arm(clock.now());
     },
     tscChanged: () => {
-      if (isByDeadline() && deadline !== 0n) arm();
+      if (isByDeadline() && deadline !== 0n) arm(clock.now());
     },
     reset: () => {
       restore(RESET_STATE);

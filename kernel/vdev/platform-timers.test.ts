@@ -266,6 +266,26 @@ describe('a backlog', () => {
   });
 });
 
+describe('restoring', () => {
+  it('refuses a state of other timers', () => {
+    const [one, other] = [create({ mode: 'one_missed_tick_pending' }), create({ mode: 'one_missed_tick_pending' })];
+    one.timer(1);
+    expect(() => other.guest.timers.restore(one.guest.timers.save())).toThrow(/a state of 4 timers does not fit 3/);
+  });
+
+  it('takes a tick for acknowledged that its line knows nothing of', () => {
+    const [one, other] = [create({ mode: 'no_delay_for_missed_ticks' }), create({ mode: 'no_delay_for_missed_ticks' })];
+    one.timer(1).start(every(MS));
+    other.timer(1);
+    one.guest.setInterruptsOff(true);
+    one.guest.goOnUntil(MS);
+    other.guest.restore({ ...one.guest.save(), lines: [], areOff: false });
+    // Its host's TSC is at 0, its guest's time at 1 ms.
+    other.guest.goOnUntil(MS);
+    expect(other.ticks.map(({ deadline }) => deadline)).toEqual([2n * MS]);
+  });
+});
+
 describe('several sources in mode 0', () => {
   it('are stepped through in the order of deadlines, each handler at its own', () => {
     const { guest, timer } = create({ mode: 'delay_for_missed_ticks' });

@@ -71,13 +71,14 @@ export interface PlatformTimers {
   /** Whether a step waits for the CPU to be ready: it is to be asked for again when that is so. */
   isHeld(hostTsc: bigint): boolean;
   /**
-   * Delivers what is due, at most DELIVERIES_MAX ticks: dueTsc() tells whether that was all.
+   * Delivers what is due, at most DELIVERIES_MAX ticks: dueTsc() tells whether that was all. To be called before a guest's access reaches a
+   * device, too: on real hardware what is due would have happened before. Guest time may have been set after it, and with it TSC_OFFSET.
    * @param hostTsc not before that of an earlier call
    */
   deliver(hostTsc: bigint): void;
   /** The vCPU has the CPU again: thaws guest time, and treats missed ticks as the mode says. */
   beforeRun(hostTsc: bigint): void;
-  /** The vCPU loses the CPU. */
+  /** The vCPU loses the CPU. One that waits (HLT) need not be told of, as in Xen: its time goes on then, and what comes wakes it. */
   afterRun(hostTsc: bigint): void;
   /** Between afterRun and beforeRun. */
   isAbsent(): boolean;
@@ -86,6 +87,8 @@ export interface PlatformTimers {
   /** Into timers that were created for the same sources in the same order; guest time and the devices are restored before. */
   restore(state: PlatformTimersState): void;
 }
+
+// Names are read one by one here, where others would be destructured: in the engine that costs more than a microsecond a name.
 
 /** Ticks of one call: a guest that sets a period of some nanoseconds gets what there is time for. */
 export const DELIVERIES_MAX = 8;
@@ -119,6 +122,8 @@ interface Timer {
   keepsNext: boolean;
   /** The tick that is being delivered was taken at once. */
   isTaken: boolean;
+  /** It has been started once: `look` looks at it. */
+  isListed: boolean;
   /** How often the device has started or stopped it. */
   settings: number;
   accepted: number;
@@ -138,13 +143,19 @@ export function createPlatformTimers({
     throw new RangeError(`a backlog of ${backlogMax} ticks can't hold the one that is due`);
   const { freezes, missed } = TIMER_MODES[mode];
   const waits = missed === 'all';
+  const backlogTicks = BigInt(backlogMax);
   const holdMax = guestTime.toTicks(instant(HOLD_MAX));
   const timers: Timer[] = [];
+  /** Those that were ever started, in the order of creation. */
+  let listed: Timer[] = [];
   /** Guest time when the vCPU lost the CPU, NEVER_DUE while it has it. */
   let leftAt: bigint = NEVER_DUE;
   /** What `look` found. */
   let isLooked = false;
   let next: Timer | undefined;
+  /** What dueTsc tells, if the CPU is ready and if it is not. */
+  let dueAt: bigint = NEVER_DUE;
+  let dueUnready: bigint = NEVER_DUE;
   /** Deadline of the next tick that platform time makes due, and when the step to it may be made; both in ticks of guest time. */
   let nextByPlatform: bigint = NEVER_DUE;
   let heldUntil = 0n;
@@ -152,12 +163,18 @@ export function createPlatformTimers({
   let unreadyUntil = 0n;
 
   function look(): void {
+    isLooked = true;
+    next = undefined;
+    dueAt = NEVER_DUE;
+    dueUnready = NEVER_DUE;
+    if (leftAt !== NEVER_DUE) return;
     let earliest: bigint = NEVER_DUE;
     nextByPlatform = NEVER_DUE;
     heldUntil = 0n;
-    next = undefined;
-    for (const timer of timers) {
-      const { due } = timer;
+    // By index: an iterator costs as much as the rest of the turn.
+    for (let place = 0; place < listed.length; place++) {
+      const timer = listed[place]!;
+      const due = timer.due;
       if (timer.isWaiting) {
         if (timer.heldUntil > heldUntil) heldUntil = timer.heldUntil;
       } else if (due < NEVER_DUE) {
@@ -168,12 +185,29 @@ export function createPlatformTimers({
         if (freezes && due < nextByPlatform && !timer.isUnheard) nextByPlatform = due;
       }
     }
-    isLooked = true;
+    if (next === undefined) return;
+    const offset = guestTime.offset;
+    dueAt = earliest - offset;
+    dueUnready = dueAt;
+    if (nextByPlatform === NEVER_DUE) return;
+    const unheld = heldUntil - offset;
+    const byPlatform = nextByPlatform - guestTime.platformOffset;
+    const stepped = byPlatform > unheld ? byPlatform : unheld;
+    const ready = unreadyUntil - offset;
+    const unready = stepped > ready ? stepped : ready;
+    dueUnready = unready < dueAt ? unready : dueAt;
+    if (stepped < dueAt) dueAt = stepped;
+  }
+
+  function list(timer: Timer): void {
+    if (timer.isListed) return;
+    timer.isListed = true;
+    listed = timers.filter(({ isListed }) => isListed);
   }
 
   function setDeadline(timer: Timer): void {
-    const { numerator, denominator } = timer;
-    timer.deadline = instant(timer.origin + (timer.phase + timer.index * numerator + denominator - 1n) / denominator);
+    const denominator = timer.denominator;
+    timer.deadline = instant(timer.origin + (timer.phase + timer.index * timer.numerator + denominator - 1n) / denominator);
     timer.due = guestTime.toTicks(timer.deadline);
     isLooked = false;
   }
@@ -206,9 +240,10 @@ export function createPlatformTimers({
   function deliverOne(timer: Timer, hostTsc: bigint, guest: bigint, reach: bigint): void {
     if (waits) {
       const until = timer.isUnheard ? guest : hostTsc + guestTime.platformOffset;
-      if (until - timer.due >= timer.backlog) timer.lost += skipTo(timer, indexAfter(timer, until) - BigInt(backlogMax));
+      if (until - timer.due >= timer.backlog) timer.lost += skipTo(timer, indexAfter(timer, until) - backlogTicks);
     }
-    const { deadline, due } = timer;
+    const deadline = timer.deadline;
+    const due = timer.due;
     if (due > guest) {
       if (due > reach) return;
       guestTime.stepTo(due, hostTsc);
@@ -217,11 +252,15 @@ export function createPlatformTimers({
     const isPeriodic = timer.numerator !== 0n;
     if (isPeriodic) {
       timer.index++;
-      setDeadline(timer);
+      if (timer.denominator === 1n) {
+        // The same as below, without a division.
+        timer.deadline = instant(deadline + timer.numerator);
+        timer.due = guestTime.toTicks(timer.deadline);
+      } else setDeadline(timer);
     } else clear(timer);
     timer.keepsNext = false;
     timer.isTaken = false;
-    const { settings } = timer;
+    const settings = timer.settings;
     const request = timer.source.tick(deadline, timer.acknowledged);
     timer.isUnheard = request !== REQUEST.ACCEPTED;
     timer.isWaiting = waits && request === REQUEST.ACCEPTED && !timer.isTaken;
@@ -241,32 +280,36 @@ export function createPlatformTimers({
     timer.isWaiting = false;
     timer.isUnheard = false;
     timer.keepsNext = false;
-    const { origin, phase = 0n, numerator, denominator } = beat;
+    const origin = beat.origin;
+    const phase = beat.phase ?? 0n;
+    const numerator = beat.numerator;
+    const denominator = beat.denominator;
     timer.numerator = numerator;
     timer.denominator = denominator;
-    const first = origin * denominator + phase;
-    if (timer.isAligned && numerator > 0n && first > 0n) {
+    if (timer.isAligned && numerator > 0n && origin > 0n) {
       timer.origin = instant(0n);
       timer.phase = 0n;
-      timer.index = (first + numerator - 1n) / numerator;
+      timer.index = (origin * denominator + phase + numerator - 1n) / numerator;
     } else {
       timer.origin = origin;
       timer.phase = phase;
       timer.index = 0n;
     }
+    list(timer);
     setBacklog(timer);
     setDeadline(timer);
   }
 
   function setBacklog(timer: Timer): void {
     timer.backlog =
-      timer.numerator === 0n ? NEVER_DUE : guestTime.toTicks(instant((BigInt(backlogMax) * timer.numerator) / timer.denominator)) - 1n;
+      timer.numerator === 0n ? NEVER_DUE : guestTime.toTicks(instant((backlogTicks * timer.numerator) / timer.denominator)) - 1n;
   }
 
   return {
     create: (source, { isAligned = false } = {}) => {
       const timer: Timer = {
         source,
+        isListed: false,
         isAligned,
         acknowledged: () => {
           timer.isTaken = true;
@@ -304,16 +347,8 @@ export function createPlatformTimers({
     },
 
     dueTsc: () => {
-      if (leftAt !== NEVER_DUE) return NEVER_DUE;
       if (!isLooked) look();
-      if (next === undefined) return NEVER_DUE;
-      const byGuest = next.due - guestTime.offset;
-      if (nextByPlatform === NEVER_DUE) return byGuest;
-      const until = unreadyUntil > heldUntil && !isReady() ? unreadyUntil : heldUntil;
-      const unheld = until - guestTime.offset;
-      const byPlatform = nextByPlatform - guestTime.platformOffset;
-      const stepped = byPlatform > unheld ? byPlatform : unheld;
-      return stepped < byGuest ? stepped : byGuest;
+      return dueAt === dueUnready || isReady() ? dueAt : dueUnready;
     },
 
     isHeld: (hostTsc) => {
@@ -324,7 +359,6 @@ export function createPlatformTimers({
     },
 
     deliver: (hostTsc) => {
-      if (leftAt !== NEVER_DUE) return;
       for (let count = 0; count < DELIVERIES_MAX; count++) {
         if (!isLooked) look();
         if (next === undefined) return;
@@ -359,6 +393,7 @@ export function createPlatformTimers({
     afterRun: (hostTsc) => {
       if (leftAt !== NEVER_DUE) return;
       leftAt = guestTime.at(hostTsc);
+      isLooked = false;
       guestTime.freeze(hostTsc);
     },
 
@@ -383,10 +418,11 @@ export function createPlatformTimers({
     }),
 
     restore: (state) => {
+      if (state.timers.length !== timers.length)
+        throw new RangeError(`a state of ${state.timers.length} timers does not fit ${timers.length}`);
       leftAt = state.leftAt;
       state.timers.forEach((saved, place) => {
-        const timer = timers[place];
-        if (!timer) throw new RangeError(`a state of ${state.timers.length} timers does not fit ${timers.length}`);
+        const timer = timers[place]!;
         timer.origin = saved.origin;
         timer.phase = saved.phase;
         timer.numerator = saved.numerator;
@@ -396,9 +432,11 @@ export function createPlatformTimers({
         timer.isUnheard = saved.isUnheard;
         timer.keepsNext = saved.keepsNext;
         setBacklog(timer);
+        if (saved.isRunning || saved.isWaiting) list(timer);
         if (saved.isRunning) setDeadline(timer);
         else clear(timer);
         timer.isWaiting = saved.isWaiting && (timer.source.reclaim?.(timer.acknowledged) ?? false);
+        list(timer);
       });
       isLooked = false;
     },

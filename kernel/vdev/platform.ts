@@ -9,7 +9,7 @@ import { IOAPIC_ADDRESS } from '../regs/i82093aa.ts';
 import { HPET_BASE } from '../regs/ia-pc-hpet.ts';
 import { civilFromSeconds } from '../time/calendar.ts';
 import type { Frequency } from '../time/frequency.ts';
-import { ticks, type Instant } from '../time/units.ts';
+import { instant, ticks, type Instant } from '../time/units.ts';
 import type { CreatePlatformTimer, GuestClock, InterruptLine, MemoryDevice, OnMisuse, PortDevice, Request } from './device.ts';
 import { createGuestTime, type GuestTimeState } from './guest-time.ts';
 import { createInterruptLines, type LinesState } from './interrupt-lines.ts';
@@ -79,7 +79,7 @@ export interface DeviceCounts {
 
 /** Everything that happens to it happens at the host's TSC value that `setTsc` was last given, unless one is passed. */
 export interface Platform {
-  /** Never goes back. */
+  /** Never goes back. What is due by then is delivered: on real hardware it would have happened before what comes. */
   setTsc(hostTsc: bigint): void;
   /** Guest time is 0 at this TSC value. */
   begin(hostTsc: bigint): void;
@@ -123,7 +123,8 @@ export interface Platform {
   beforeRun(hostTsc: bigint): void;
   afterRun(hostTsc: bigint): void;
 
-  reset(): void;
+  /** A reset is all of these in turn, whatever lies between them. */
+  readonly resets: readonly (() => void)[];
   save(): PlatformState;
   restore(state: PlatformState): void;
   /** Names of the sources of ticks. */
@@ -247,7 +248,8 @@ export function createPlatform(options: PlatformOptions): Platform {
     bus: BUS,
     tsc: {
       read: () => time.tsc(tsc),
-      instantOf: (deadline) => time.toNanos(ticks(deadline - BigInt.asIntN(64, time.tscAdjust()))),
+      // The first that is reached by the deadline's tick, and by none before.
+      instantOf: (deadline) => instant(time.toNanos(ticks(deadline - BigInt.asIntN(64, time.tscAdjust()) - 1n)) + 1n),
     },
     hasTscDeadline: true,
     acknowledgePic: () => pic.acknowledge(),
@@ -342,6 +344,7 @@ export function createPlatform(options: PlatformOptions): Platform {
   return {
     setTsc: (hostTsc) => {
       tsc = hostTsc;
+      if (timers.dueTsc() <= hostTsc) timers.deliver(hostTsc);
     },
     begin: (hostTsc) => {
       tsc = hostTsc;
@@ -428,16 +431,18 @@ export function createPlatform(options: PlatformOptions): Platform {
       timers.afterRun(hostTsc);
     },
 
-    reset: () => {
-      hpet?.reset();
-      rtc.reset();
-      uart.reset();
-      ioApic.reset();
-      pic.reset();
-      localApic.reset();
-      time.writeTscAdjust(0n);
-      leaveAsFirmwareDoes();
-    },
+    resets: [
+      ...(hpet ? [hpet.reset] : []),
+      rtc.reset,
+      uart.reset,
+      ioApic.reset,
+      pic.reset,
+      localApic.reset,
+      () => {
+        time.writeTscAdjust(0n);
+        leaveAsFirmwareDoes();
+      },
+    ],
     save: () => ({
       time: time.save(tsc),
       localApic: localApic.save(),

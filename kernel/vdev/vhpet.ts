@@ -31,6 +31,7 @@ import {
 } from './device.ts';
 
 export interface VhpetOptions {
+  /** Not moved by the device; what is due by it is delivered before the guest's next access reaches the device. */
   readonly clock: GuestClock;
   readonly createTimer: CreatePlatformTimer;
   /** Lines to the I/O APIC, for the inputs in `routes`. */
@@ -84,6 +85,9 @@ const VENDOR = 0x8086;
 const FEMTOS_PER_NANO = FEMTOSECONDS_PER_SECOND / NANOS_PER_SECOND;
 const LOW = 0xffff_ffffn;
 const ALL = 0xffff_ffff_ffff_ffffn;
+/** Ticks from a value of a comparator to the same value. */
+const WHOLE = { 32: 1n << 32n, 64: 1n << 64n } as const;
+const TIMER_SHIFT = Math.log2(HPET.TIMER_STRIDE);
 const ROUTE_BITS = TN_CONF.INT_ROUTE_CNF.mask << TN_CONF.INT_ROUTE_CNF.shift;
 const WRITABLE = TN_CONF.INT_TYPE_CNF | TN_CONF.INT_ENB_CNF | ROUTE_BITS;
 
@@ -112,6 +116,13 @@ interface Timer {
   readonly writable: number;
   readonly platform: PlatformTimer;
   configuration: number;
+  /** What follows from the configuration (configure), at hand for each tick. */
+  width: 32 | 64;
+  isPeriodic: boolean;
+  isMessage: boolean;
+  wire: Wire | undefined;
+  /** Ticks from match to match. */
+  spacing: bigint;
   /** As it was last written or settled: `matchAt` is its next match then. */
   comparator: bigint;
   /** The value last written to it in periodic mode. */
@@ -129,6 +140,7 @@ interface Timer {
 /** @throws RangeError for a period or a number of timers that the document does not allow */
 export function createVhpet(options: VhpetOptions): Vhpet {
   const { clock, createTimer, input, legacy, sendMessage } = options;
+  const { now } = clock;
   const { periodFs = DEFAULT_PERIOD_FS, timers: count = 3, routes = DEFAULT_ROUTES, periodic = -1, wide = -1 } = options;
   const { onMisuse = () => undefined } = options;
   if (!Number.isInteger(periodFs) || periodFs < 1 || periodFs > PERIOD_MAX_FS)
@@ -147,7 +159,7 @@ export function createVhpet(options: VhpetOptions): Vhpet {
   let isRunning = false;
   /** The main counter while it stands; while it runs, what it would have been when `startedAt` was. */
   let base = 0n;
-  let startedAt = clock.now();
+  let startedAt = now();
   const gates: { readonly line: InterruptLine; isHigh: boolean }[] = [];
   const wires: (Wire | undefined)[] = [];
   const irq0: Wire = { line: legacy.irq0, high: 0 };
@@ -155,40 +167,31 @@ export function createVhpet(options: VhpetOptions): Vhpet {
   const timers: Timer[] = [];
 
   /** Ticks since the counter was started. */
-  const elapsed = (): bigint => ((clock.now() - startedAt) * ticksPer) / nanosPer;
-  const counter = (): bigint => (isRunning ? BigInt.asUintN(64, base + elapsed()) : base);
-
-  const isWide = (timer: Timer): boolean =>
-    (timer.capabilities & TN_CONF.SIZE_CAP) !== 0 && (timer.configuration & TN_CONF.B32MODE_CNF) === 0;
-  const isPeriodic = (timer: Timer): boolean => (timer.configuration & TN_CONF.TYPE_CNF) !== 0;
-  const modulus = (timer: Timer): bigint => (isWide(timer) ? 1n << 64n : 1n << 32n);
-  /** Ticks from match to match. */
-  function spacing(timer: Timer): bigint {
-    const whole = modulus(timer);
-    const period = isPeriodic(timer) ? timer.period % whole : 0n;
-    return period === 0n ? whole : period;
+  const elapsed = (): bigint => ((now() - startedAt) * ticksPer) / nanosPer;
+  /** Written out, because it is read thousands of times a second and each call costs a quarter of a microsecond. */
+  function counter(): bigint {
+    if (!isRunning) return base;
+    const count = base + ((now() - startedAt) * ticksPer) / nanosPer;
+    return count > ALL ? BigInt.asUintN(64, count) : count;
   }
 
   function comparatorAt(timer: Timer, at: bigint): bigint {
-    if (!isRunning || at < timer.matchAt || !isPeriodic(timer)) return timer.comparator;
-    const period = spacing(timer);
-    return (timer.comparator + ((at - timer.matchAt) / period + 1n) * period) % modulus(timer);
+    if (!isRunning || at < timer.matchAt || !timer.isPeriodic) return timer.comparator;
+    const passed = ((at - timer.matchAt) / timer.spacing + 1n) * timer.spacing;
+    return BigInt.asUintN(timer.width, timer.comparator + passed);
   }
 
   /** Takes the matches that have passed into comparator and `matchAt`. */
   function settle(timer: Timer, at: bigint): void {
     if (!isRunning || at < timer.matchAt) return;
     timer.comparator = comparatorAt(timer, at);
-    const period = spacing(timer);
-    timer.matchAt += ((at - timer.matchAt) / period + 1n) * period;
+    timer.matchAt += ((at - timer.matchAt) / timer.spacing + 1n) * timer.spacing;
   }
 
   /** Finds the next match. @param canBeNow whether a comparator that equals the counter matches, or has done so before */
   function aim(timer: Timer, at: bigint, canBeNow: boolean): void {
-    const whole = modulus(timer);
-    const width = isWide(timer) ? 64 : 32;
-    const distance = BigInt.asUintN(width, timer.comparator - base - at);
-    timer.matchAt = at + (distance === 0n && !canBeNow ? whole : distance);
+    const distance = BigInt.asUintN(timer.width, timer.comparator - base - at);
+    timer.matchAt = at + (distance === 0n && !canBeNow ? WHOLE[timer.width] : distance);
   }
 
   const isArmed = (timer: Timer): boolean => isRunning && (timer.configuration & (TN_CONF.INT_ENB_CNF | TN_CONF.INT_TYPE_CNF)) !== 0;
@@ -198,21 +201,17 @@ export function createVhpet(options: VhpetOptions): Vhpet {
       timer.platform.stop();
       return;
     }
-    const period = spacing(timer);
     timer.platform.start({
       origin: startedAt,
       phase: timer.matchAt * nanosPer,
       // A match after 2^64 ticks is further away than any instant.
-      numerator: period > ALL ? 0n : period * nanosPer,
+      numerator: timer.spacing > ALL ? 0n : timer.spacing * nanosPer,
       denominator: ticksPer,
     });
   }
 
-  const isLegacyRouted = (timer: Timer): boolean => (general & GEN_CONF.LEG_RT_CNF) !== 0 && timer.number < 2;
-  const isMessage = (timer: Timer): boolean => (timer.configuration & TN_CONF.FSB_EN_CNF) !== 0 && !isLegacyRouted(timer);
-
-  function wireOf(timer: Timer): Wire | undefined {
-    if (isLegacyRouted(timer)) return timer.number === 0 ? irq0 : irq8;
+  function wireOf(timer: Timer, isLegacyRouted: boolean): Wire | undefined {
+    if (isLegacyRouted) return timer.number === 0 ? irq0 : irq8;
     const route = getField(timer.configuration, TN_CONF.INT_ROUTE_CNF);
     if (((routes >>> route) & 1) === 0) return undefined;
     const known = wires[route];
@@ -221,14 +220,31 @@ export function createVhpet(options: VhpetOptions): Vhpet {
     return line && (wires[route] = { line, high: 0 });
   }
 
+  function setPeriod(timer: Timer, period: bigint): void {
+    timer.period = period;
+    timer.spacing = timer.isPeriodic && period !== 0n ? period : WHOLE[timer.width];
+  }
+
+  /** After a change of its configuration, or of legacy replacement. */
+  function configure(timer: Timer): void {
+    const configuration = timer.configuration;
+    const isLegacyRouted = (general & GEN_CONF.LEG_RT_CNF) !== 0 && timer.number < 2;
+    timer.width = (timer.capabilities & TN_CONF.SIZE_CAP) !== 0 && (configuration & TN_CONF.B32MODE_CNF) === 0 ? 64 : 32;
+    timer.isPeriodic = (configuration & TN_CONF.TYPE_CNF) !== 0;
+    timer.isMessage = (configuration & TN_CONF.FSB_EN_CNF) !== 0 && !isLegacyRouted;
+    timer.wire = wireOf(timer, isLegacyRouted);
+    if (timer.width === 32) timer.comparator &= LOW;
+    setPeriod(timer, timer.width === 32 ? timer.period & LOW : timer.period);
+  }
+
   /** Brings the level on a timer's wire, whichever that is now, into line with its status. */
   function drive(timer: Timer): void {
     const isHigh =
       (status & timer.bit) !== 0 &&
       (timer.configuration & TN_CONF.INT_ENB_CNF) !== 0 &&
       (timer.configuration & TN_CONF.INT_TYPE_CNF) !== 0 &&
-      !isMessage(timer);
-    const wire = isHigh ? wireOf(timer) : undefined;
+      !timer.isMessage;
+    const wire = isHigh ? timer.wire : undefined;
     const before = timer.driven;
     if (wire === before) return;
     timer.driven = wire;
@@ -240,7 +256,7 @@ export function createVhpet(options: VhpetOptions): Vhpet {
     status &= ~bits;
     for (const timer of timers) {
       if ((timer.bit & bits) === 0) continue;
-      const { acknowledged } = timer;
+      const acknowledged = timer.acknowledged;
       timer.acknowledged = undefined;
       drive(timer);
       acknowledged?.();
@@ -255,8 +271,8 @@ export function createVhpet(options: VhpetOptions): Vhpet {
       status |= timer.bit;
     }
     if (!isEnabled) return REQUEST.DROPPED;
-    if (isMessage(timer)) return sendMessage!(timer.fsbAddress, timer.fsbValue, acknowledged);
-    if (!isLevel) return wireOf(timer)?.line.pulse(acknowledged) ?? REQUEST.DROPPED;
+    if (timer.isMessage) return sendMessage!(timer.fsbAddress, timer.fsbValue, acknowledged);
+    if (!isLevel) return timer.wire ? timer.wire.line.pulse(acknowledged) : REQUEST.DROPPED;
     timer.acknowledged = acknowledged;
     drive(timer);
     return timer.driven ? REQUEST.ACCEPTED : REQUEST.DROPPED;
@@ -279,13 +295,18 @@ export function createVhpet(options: VhpetOptions): Vhpet {
         name: `hpet${number}`,
         tick: (_deadline, acknowledged) => tick(timer, acknowledged),
         reclaim: (acknowledged) => {
-          if ((timer.configuration & TN_CONF.INT_TYPE_CNF) === 0) return wireOf(timer)?.line.reclaim?.(acknowledged) ?? false;
+          if ((timer.configuration & TN_CONF.INT_TYPE_CNF) === 0) return timer.wire?.line.reclaim?.(acknowledged) ?? false;
           if (!timer.driven) return false;
           timer.acknowledged = acknowledged;
           return true;
         },
       }),
       configuration: 0,
+      width: 64,
+      isPeriodic: false,
+      isMessage: false,
+      wire: undefined,
+      spacing: WHOLE[64],
       comparator: 0n,
       period: 0n,
       matchAt: 0n,
@@ -302,11 +323,14 @@ export function createVhpet(options: VhpetOptions): Vhpet {
     general = value;
     if ((changed & GEN_CONF.LEG_RT_CNF) !== 0) {
       for (const gate of gates) if (gate.isHigh) gate.line.setLevel((value & GEN_CONF.LEG_RT_CNF) === 0);
-      for (const timer of timers) drive(timer);
+      for (const timer of timers) {
+        configure(timer);
+        drive(timer);
+      }
     }
     if ((changed & GEN_CONF.ENABLE_CNF) === 0) return;
     if ((value & GEN_CONF.ENABLE_CNF) !== 0) {
-      startedAt = clock.now();
+      startedAt = now();
       isRunning = true;
       for (const timer of timers) aim(timer, 0n, true);
     } else {
@@ -349,11 +373,8 @@ export function createVhpet(options: VhpetOptions): Vhpet {
       after &= ~TN_CONF.VAL_SET_CNF;
     }
     timer.configuration = after;
+    configure(timer);
     if ((before & ~after & TN_CONF.INT_TYPE_CNF) !== 0) clearStatus(timer.bit);
-    if (!isWide(timer)) {
-      timer.comparator &= LOW;
-      timer.period &= LOW;
-    }
     const isOther = ((before ^ after) & (TN_CONF.TYPE_CNF | TN_CONF.B32MODE_CNF)) !== 0;
     if (isRunning && isOther) aim(timer, at, false);
     if (isOther || wasArmed !== isArmed(timer)) arm(timer);
@@ -362,15 +383,14 @@ export function createVhpet(options: VhpetOptions): Vhpet {
 
   /** @param mask of the bits that are written */
   function setComparator(timer: Timer, value: bigint, mask: bigint, offset: number): void {
-    const written = isWide(timer) ? mask : mask & LOW;
+    const written = timer.width === 64 ? mask : mask & LOW;
     if (written === 0n) return;
     const at = isRunning ? elapsed() : 0n;
     settle(timer, at);
-    const periodically = isPeriodic(timer);
-    const setsComparator = !periodically || (timer.configuration & TN_CONF.VAL_SET_CNF) !== 0;
+    const setsComparator = !timer.isPeriodic || (timer.configuration & TN_CONF.VAL_SET_CNF) !== 0;
     if (setsComparator) timer.comparator = (timer.comparator & ~written) | (value & written);
-    if (periodically) {
-      timer.period = (timer.period & ~written) | (value & written);
+    if (timer.isPeriodic) {
+      setPeriod(timer, (timer.period & ~written) | (value & written));
       if (timer.period === 0n) onMisuse('a period of 0', offset, 4);
     }
     timer.configuration &= ~TN_CONF.VAL_SET_CNF;
@@ -384,9 +404,9 @@ export function createVhpet(options: VhpetOptions): Vhpet {
     if (offset === HPET.GEN_CONF) return BigInt(general);
     if (offset === HPET.GINTR_STA) return BigInt(status >>> 0);
     if (offset === HPET.MAIN_CNT) return counter();
-    const timer = timers[((offset - HPET.TIMER_0) / HPET.TIMER_STRIDE) | 0];
-    if (offset < HPET.TIMER_0 || !timer) return 0n;
-    const register = offset % HPET.TIMER_STRIDE;
+    const timer = timers[(offset - HPET.TIMER_0) >> TIMER_SHIFT];
+    if (!timer) return 0n;
+    const register = offset & (HPET.TIMER_STRIDE - 1);
     if (register === TIMER.CONF) return routeCapabilities | BigInt(timer.configuration | timer.capabilities);
     if (register === TIMER.COMPARATOR) return comparatorAt(timer, isRunning ? elapsed() : 0n);
     if (register === TIMER.FSB_INT_VAL) return (BigInt(timer.fsbAddress) << 32n) | BigInt(timer.fsbValue);
@@ -394,31 +414,30 @@ export function createVhpet(options: VhpetOptions): Vhpet {
   }
 
   function writeRegister(offset: number, value: bigint, mask: bigint): void {
-    const low = Number(value & LOW);
-    const hasLow = (mask & LOW) !== 0n;
-    if (offset === HPET.GEN_CONF) {
-      if (hasLow) setGeneral(low & (GEN_CONF.ENABLE_CNF | GEN_CONF.LEG_RT_CNF));
+    if (offset >= HPET.TIMER_0) {
+      const timer = timers[(offset - HPET.TIMER_0) >> TIMER_SHIFT];
+      const register = offset & (HPET.TIMER_STRIDE - 1);
+      if (timer && register <= TIMER.FSB_INT_VAL) {
+        if (register === TIMER.COMPARATOR) setComparator(timer, value, mask, offset);
+        else if (register === TIMER.CONF) {
+          if ((mask & LOW) !== 0n) setConfiguration(timer, Number(value & LOW), offset);
+        } else if (sendMessage) {
+          if ((mask & LOW) !== 0n) timer.fsbValue = Number(value & LOW);
+          if (mask > LOW) timer.fsbAddress = Number(value >> 32n);
+        }
+        return;
+      }
+    } else if (offset === HPET.GEN_CONF) {
+      if ((mask & LOW) !== 0n) setGeneral(Number(value & LOW) & (GEN_CONF.ENABLE_CNF | GEN_CONF.LEG_RT_CNF));
       return;
-    }
-    if (offset === HPET.GINTR_STA) {
-      if (hasLow) clearStatus(low & status);
+    } else if (offset === HPET.GINTR_STA) {
+      if ((mask & LOW) !== 0n) clearStatus(Number(value & LOW) & status);
       return;
-    }
-    if (offset === HPET.MAIN_CNT) {
+    } else if (offset === HPET.MAIN_CNT) {
       setCounter((counter() & ~mask) | (value & mask));
       return;
     }
-    const timer = timers[((offset - HPET.TIMER_0) / HPET.TIMER_STRIDE) | 0];
-    const register = offset % HPET.TIMER_STRIDE;
-    if (offset < HPET.TIMER_0 || !timer || register > TIMER.FSB_INT_VAL) {
-      onMisuse('a write to what can only be read, or is reserved', offset, 8);
-    } else if (register === TIMER.CONF) {
-      if (hasLow) setConfiguration(timer, low, offset);
-    } else if (register === TIMER.COMPARATOR) setComparator(timer, value, mask, offset);
-    else if (sendMessage) {
-      if (hasLow) timer.fsbValue = low;
-      if (mask > LOW) timer.fsbAddress = Number(value >> 32n);
-    }
+    onMisuse('a write to what can only be read, or is reserved', offset, 8);
   }
 
   function reset(): void {
@@ -427,8 +446,9 @@ export function createVhpet(options: VhpetOptions): Vhpet {
     clearStatus(status);
     for (const timer of timers) {
       timer.configuration = 0;
-      timer.comparator = isWide(timer) ? ALL : LOW;
+      timer.comparator = ALL;
       timer.period = 0n;
+      configure(timer);
       timer.fsbValue = 0;
       timer.fsbAddress = 0;
     }
@@ -455,8 +475,7 @@ export function createVhpet(options: VhpetOptions): Vhpet {
     reset,
 
     read: (offset, width) => {
-      // The first question, because it is the one that is asked thousands of times a second.
-      if (offset === HPET.MAIN_CNT && width === 8) return counter();
+      if (offset === HPET.MAIN_CNT && width >= 4) return width === 8 ? counter() : counter() & LOW;
       if (!isAligned(offset, width)) {
         onMisuse('a misaligned read', offset, width);
         return (1n << BigInt(8 * width)) - 1n;
@@ -502,6 +521,7 @@ export function createVhpet(options: VhpetOptions): Vhpet {
       state.timers.forEach((saved, number) => {
         const timer = timers[number]!;
         Object.assign(timer, saved);
+        configure(timer);
         timer.acknowledged = undefined;
         drive(timer);
       });

@@ -16,7 +16,10 @@ export interface VirtualIoApic extends MemoryDevice, Savable<IoApicState> {
   pulse(input: number, acknowledged?: () => void): Request;
   /** After a restore: of a pulse that was accepted before. @returns false if none of this input waits for the CPU */
   reclaim(input: number, acknowledged: () => void): boolean;
-  /** A level that stays high is delivered again with each end of interrupt, and at no other time: a guest that never acknowledges hurts itself. */
+  /**
+   * A level that stays high is delivered again with each end of interrupt, and at no other time: a guest that never acknowledges hurts itself. One
+   * that nobody accepts is offered again when its entry is written, or it rises.
+   */
   setLevel(input: number, isAsserted: boolean): void;
   /** A local APIC ends a level-triggered interrupt. */
   endOfInterrupt(vector: number): void;
@@ -29,7 +32,7 @@ export interface IoApicState {
   readonly arbitration: number;
   readonly low: readonly number[];
   readonly high: readonly number[];
-  /** By input: the vector of the last pulse that was accepted, whatever the entry has since. */
+  /** By input: the vector of the last pulse whose source waits, whatever the entry has since. */
   readonly sent: readonly number[];
   readonly wires: number;
 }
@@ -78,13 +81,15 @@ export function createVirtualIoApic({ localApic, onUnmasked, onMisuse }: IoApicO
   /** Sends an entry's message. The remote IRR is the caller's affair. */
   function send(input: number, entry: number, acknowledged?: () => void): Request {
     const destination = high[input]! >>> 24;
-    const isLogical = (entry & REDIRECTION.DESTMOD_LOGICAL) !== 0;
-    const physical = (destination & PHYSICAL) === PHYSICAL ? BROADCAST : destination & PHYSICAL;
-    if (!localApic.isAddressed(isLogical ? destination : physical, isLogical)) {
+    const isForThis =
+      (entry & REDIRECTION.DESTMOD_LOGICAL) !== 0
+        ? localApic.isAddressed(destination, true)
+        : localApic.isAddressed((destination & PHYSICAL) === PHYSICAL ? BROADCAST : destination & PHYSICAL, false);
+    if (!isForThis) {
       onMisuse('I/O APIC: an entry for an APIC that does not exist', IOAPIC.IOWIN, 4);
       return REQUEST.DROPPED;
     }
-    const mode = getField(entry, REDIRECTION.DELMOD);
+    const mode = (entry >> REDIRECTION.DELMOD.shift) & REDIRECTION.DELMOD.mask;
     if (mode === DELIVERY.FIXED || mode === DELIVERY.LOWEST_PRIORITY)
       return localApic.accept(entry & 0xff, (entry & REDIRECTION.TRIGGER_LEVEL) !== 0, acknowledged);
     // Nothing acknowledges an NMI, and ExtINT is a level that the local APIC sees by itself.
@@ -106,7 +111,7 @@ export function createVirtualIoApic({ localApic, onUnmasked, onMisuse }: IoApicO
     const entry = low[input]!;
     if ((entry & REDIRECTION.MASKED) !== 0) return REQUEST.DROPPED;
     const request = (entry & REDIRECTION.TRIGGER_LEVEL) !== 0 ? sendLevel(input, entry, acknowledged) : send(input, entry, acknowledged);
-    if (request === REQUEST.ACCEPTED) sent[input] = entry & 0xff;
+    if (request === REQUEST.ACCEPTED && acknowledged) sent[input] = entry & 0xff;
     return request;
   }
 

@@ -51,6 +51,12 @@ describe('a request', () => {
     expect(lapic.pending()).toBe(-1);
   });
 
+  it('has any vector from 16 on', () => {
+    const { lapic, read, take } = create();
+    for (let vector = 16; vector < 32; vector++) expect(lapic.accept(vector, false)).toBe(REQUEST.ACCEPTED);
+    expect([read(LAPIC.IRR), take()]).toEqual([0xffff_0000, 31]);
+  });
+
   it.each([0, 5, 15])('with vector %i is dropped and counted, and its source never told', (vector) => {
     const { lapic, misuses } = create();
     expect(lapic.accept(vector, true, () => expect.unreachable())).toBe(REQUEST.DROPPED);

@@ -398,11 +398,6 @@ export function createVirtualLocalApic(options: LocalApicOptions): VirtualLocalA
     logError(ESR.ILLEGAL_REGISTER);
     onMisuse(what, offset, width);
   }
-  /** Whether it is one that the document allows: "32-bit loads and stores, aligned on 128-bit boundaries". */
-  function isWellFormed(offset: number, width: number): boolean {
-    return width === 4 && (offset & 0xf) === 0 && isOn;
-  }
-
   function readRegister(offset: number): number {
     switch (offset) {
       case LAPIC.TIMER_CCR:
@@ -455,9 +450,6 @@ export function createVirtualLocalApic(options: LocalApicOptions): VirtualLocalA
       case LAPIC.TIMER_ICR:
         timer.setInitialCount(value);
         break;
-      case LAPIC.TPR:
-        setTaskPriority(value & 0xff);
-        break;
       case LAPIC.ICR_LOW:
         writeCommand(value);
         break;
@@ -501,15 +493,20 @@ export function createVirtualLocalApic(options: LocalApicOptions): VirtualLocalA
     isErrorArmed = true;
     lvt.fill(LVT.MASKED);
     for (const words of [irr, isr, tmr]) words.fill(0);
+    const banks = requestedBanks;
     requestedBanks = servedBanks = 0;
     inService = -1;
     timer.reset();
     prioritize();
     connectPic();
-    for (let vector = 0; vector < VECTORS; vector++) {
-      const acknowledged = outstanding[vector];
-      outstanding[vector] = undefined;
-      acknowledged?.();
+    // Only what is requested is outstanding: a look at all vectors takes as long as ten exits.
+    for (let bank = 0; bank < VECTORS >> 5; bank++) {
+      if ((banks & (1 << bank)) === 0) continue;
+      for (let vector = bank << 5; vector < (bank + 1) << 5; vector++) {
+        const acknowledged = outstanding[vector];
+        outstanding[vector] = undefined;
+        acknowledged?.();
+      }
     }
   }
   function reset(): void {
@@ -520,15 +517,17 @@ export function createVirtualLocalApic(options: LocalApicOptions): VirtualLocalA
   reset();
 
   return {
+    // "32-bit loads and stores, aligned on 128-bit boundaries."
     read: (offset, width) => {
-      if (isWellFormed(offset, width)) return BigInt(readRegister(offset) >>> 0);
+      if (width === 4 && (offset & 0xf) === 0 && isOn) return BigInt(readRegister(offset) >>> 0);
       onMisuse('LAPIC: a read that is not of 32 bits at a multiple of 16, or while it is off', offset, width);
       return ALL_ONES[width];
     },
     write: (offset, width, value) => {
-      if (!isWellFormed(offset, width))
+      if (width !== 4 || (offset & 0xf) !== 0 || !isOn)
         onMisuse('LAPIC: a write that is not of 32 bits at a multiple of 16, or while it is off', offset, width);
       else if (offset === LAPIC.EOI) endOfInterrupt();
+      else if (offset === LAPIC.TPR) setTaskPriority(Number(value) & 0xff);
       else writeRegister(offset, Number(value));
     },
     accept,

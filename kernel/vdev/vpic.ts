@@ -6,7 +6,7 @@ import { getField } from '../regs/bits.ts';
 import { CASCADE_LINE, ELCR, ICW3, PIC, SPURIOUS_LEVEL } from '../regs/i8259a.ts';
 import { bytePorts } from './byte-ports.ts';
 import { REQUEST, type OnMisuse, type PortDevice, type Request, type Savable } from './device.ts';
-import { createChip, powerUpState, type ChipState } from './pic-8259a-chip.ts';
+import { createChip, type ChipState } from './pic-8259a-chip.ts';
 import { UNCLAIMED } from './unclaimed.ts';
 
 export interface VirtualPic extends Savable<PicState> {
@@ -59,7 +59,6 @@ const NO_VECTOR = 0xff;
 export function createVirtualPic({ onRequest, onMisuse }: PicOptions): VirtualPic {
   const outstanding: ((() => void) | undefined)[] = new Array<(() => void) | undefined>(LINES).fill(undefined);
   let isConnected = false;
-  let isRequesting = false;
 
   function release(line: number): void {
     const acknowledged = outstanding[line];
@@ -72,19 +71,9 @@ export function createVirtualPic({ onRequest, onMisuse }: PicOptions): VirtualPi
   };
   const misuse = (what: string, offset: number): void => onMisuse(what, offset, 1);
 
-  const master = createChip({
-    onChange: () => {
-      const isWanted = master.wanted >= 0;
-      if (isWanted === isRequesting) return;
-      isRequesting = isWanted;
-      onRequest(isWanted);
-    },
-    onDiscarded: () => releaseFrom(0),
-    onPolled: release,
-    onMisuse: misuse,
-  });
+  const master = createChip({ onInt: onRequest, onDiscarded: () => releaseFrom(0), onPolled: release, onMisuse: misuse });
   const slave = createChip({
-    onChange: () => master.setWire(CASCADE_LINE, slave.wanted >= 0),
+    onInt: (isHigh) => master.setWire(CASCADE_LINE, isHigh),
     onDiscarded: () => releaseFrom(8),
     onPolled: slaveServed,
     onMisuse: misuse,
@@ -97,24 +86,24 @@ export function createVirtualPic({ onRequest, onMisuse }: PicOptions): VirtualPi
     release(8 + level);
   }
   function acknowledgeSlave(): number {
-    if (getField(slave.state.icw3, ICW3.SLAVE_ID) !== CASCADE_LINE) {
+    if (getField(slave.icw3(), ICW3.SLAVE_ID) !== CASCADE_LINE) {
       onMisuse('8259A: the slave is another one by its ICW3', PIC.DATA, 1);
       return NO_VECTOR;
     }
     const level = slave.wanted;
-    if (level < 0) return slave.state.vector | SPURIOUS_LEVEL;
+    if (level < 0) return slave.vector() | SPURIOUS_LEVEL;
     slave.serve(level);
     slaveServed(level);
-    return slave.state.vector | level;
+    return slave.vector() | level;
   }
   function acknowledge(): number {
     const level = master.wanted;
     // "If the IR input goes low before this time, a DEFAULT IR7 will occur", and its in-service bit is not set.
-    if (level < 0) return master.state.vector | SPURIOUS_LEVEL;
+    if (level < 0) return master.vector() | SPURIOUS_LEVEL;
     master.serve(level);
-    if ((master.state.icw3 & (1 << level)) !== 0) return level === CASCADE_LINE ? acknowledgeSlave() : NO_VECTOR;
+    if ((master.icw3() & (1 << level)) !== 0) return level === CASCADE_LINE ? acknowledgeSlave() : NO_VECTOR;
     release(level);
-    return master.state.vector | level;
+    return master.vector() | level;
   }
 
   /** Nobody is promised what the CPU can't see. */
@@ -129,7 +118,7 @@ export function createVirtualPic({ onRequest, onMisuse }: PicOptions): VirtualPi
     elcr: bytePorts(
       'ELCR',
       ELCR.COUNT,
-      (offset) => (offset === ELCR.MASTER ? master : slave).state.elcr,
+      (offset) => (offset === ELCR.MASTER ? master : slave).elcr(),
       (offset, value) => {
         const accepted = value & ELCR.WRITABLE[offset]!;
         if (accepted !== value) onMisuse('ELCR: IRQ 0, 1, 2, 8 or 13 by level', offset, 1);
@@ -137,19 +126,12 @@ export function createVirtualPic({ onRequest, onMisuse }: PicOptions): VirtualPi
       },
       onMisuse,
     ),
-    isServing: () => (master.state.isr | slave.state.isr) !== 0,
+    isServing: () => (master.inService() | slave.inService()) !== 0,
     pulse: (line, acknowledged) => {
-      const chip = line < 8 ? master : slave;
-      const level = line & 7;
-      if (!chip.state.isInitialized || !isConnected || (chip.state.imr & (1 << level)) !== 0) {
-        chip.raise(level);
-        return REQUEST.DROPPED;
-      }
-      // Before the request is seen: taking it may be a matter of the same call.
-      if ((chip.state.irr & (1 << level)) !== 0) return REQUEST.MERGED;
-      outstanding[line] = acknowledged;
-      chip.raise(level);
-      return REQUEST.ACCEPTED;
+      const request = line < 8 ? master.pulse(line) : slave.pulse(line & 7);
+      if (!isConnected) return REQUEST.DROPPED;
+      if (request === REQUEST.ACCEPTED) outstanding[line] = acknowledged;
+      return request;
     },
     reclaim: (line, acknowledged) => {
       if (outstanding[line] !== UNCLAIMED) return false;
@@ -161,18 +143,19 @@ export function createVirtualPic({ onRequest, onMisuse }: PicOptions): VirtualPi
       // With the wire goes what was latched of it.
       if (!isHigh) release(line);
     },
-    isRequesting: () => isRequesting,
+    isRequesting: () => master.wanted >= 0,
     acknowledge,
     setConnected,
     release,
     reset: () => {
-      for (const chip of [master, slave]) chip.restore({ ...powerUpState(), wires: chip.state.wires });
+      slave.reset();
+      master.reset();
       releaseFrom(0);
       releaseFrom(8);
     },
     save: () => ({
-      master: { ...master.state },
-      slave: { ...slave.state },
+      master: master.save(),
+      slave: slave.save(),
       isConnected,
       outstanding: [...outstanding.keys()].filter((line) => outstanding[line]),
     }),

@@ -71,16 +71,16 @@ export interface CounterState {
 export interface Counter {
   /** Data port, as programmed: a latched status, a latched byte, or a byte of the counting element. */
   read(): number;
-  /** Data port: a byte of a count. */
-  write(byte: number): void;
+  /** Data port: a byte of a count. @returns false if it is the first of two and changes nothing yet */
+  write(byte: number): boolean;
   /** A control word of this counter, SC left out; not a latch command. */
   program(word: number): void;
   latchCount(): void;
   latchStatus(): void;
   gate(): boolean;
   setGate(isHigh: boolean): void;
-  /** The OUT pin. */
-  out(): boolean;
+  /** The OUT pin, at a tick that is not before the last access. */
+  out(tick: number): boolean;
   /** The first tick after `tick` at which OUT rises if nobody touches the counter, or NEVER. `tick` is not before the last access. */
   nextRise(tick: number): number;
   /** Ticks from that rise to the next one, and so on: 0 if it is not periodic. */
@@ -171,11 +171,9 @@ export function createCounter(now: () => number, onMisuse: (what: string) => voi
     }
   }
 
-  const elapsed = (tick: number): number => (standing === NOTHING ? tick - loadedAt : standing);
-
   /** What CE holds, 0 to the limit - 1. */
   function value(tick: number): number {
-    const passed = elapsed(tick);
+    const passed = standing === NOTHING ? tick - loadedAt : standing;
     if (mode === MODE.RATE_GENERATOR) return (loaded - (passed % loaded)) % limit;
     if (mode === MODE.SQUARE_WAVE) {
       const half = positionInHalf(passed);
@@ -219,7 +217,6 @@ export function createCounter(now: () => number, onMisuse: (what: string) => voi
     return decimal % limit || limit;
   }
   function encode(binary: number): number {
-    if (!isBcd) return binary;
     const hundreds = (binary / 100) | 0;
     const ones = binary - hundreds * 100;
     return (((hundreds / 10) | 0) << 12) | ((hundreds % 10) << 8) | (((ones / 10) | 0) << 4) | (ones % 10);
@@ -227,8 +224,9 @@ export function createCounter(now: () => number, onMisuse: (what: string) => voi
 
   function current(): number {
     const tick = now();
-    settle(tick);
-    return encode(isLoaded ? value(tick) : standing % limit);
+    if (tick >= loadAt) settle(tick);
+    const count = isLoaded ? value(tick) : standing % limit;
+    return isBcd ? encode(count) : count;
   }
 
   /** The end of the cycle (mode 2) or half-cycle (mode 3) that is on, and OUT after it. Only of a counter that counts. */
@@ -288,27 +286,22 @@ export function createCounter(now: () => number, onMisuse: (what: string) => voi
       return rw === CONTROL.RW_LSB ? count & 0xff : count >> 8;
     },
     write: (byte) => {
-      switch (programmed & 0x30) {
-        case CONTROL.RW_LSB:
-          writeCount(byte);
-          return;
-        case CONTROL.RW_MSB:
-          writeCount(byte << 8);
-          return;
-        default:
-          if (firstByte !== NOTHING) {
-            writeCount(firstByte | (byte << 8));
-            return;
-          }
-          if (mode === MODE.INTERRUPT_ON_TERMINAL_COUNT) {
-            const tick = now();
-            settle(tick);
-            firstByte = byte;
-            // "Writing the first byte disables counting. OUT is set low immediately."
-            stopOrGo(tick);
-            expiry = NEVER;
-          } else firstByte = byte;
+      const rw = programmed & 0x30;
+      if (rw === CONTROL.RW_LSB) writeCount(byte);
+      else if (rw === CONTROL.RW_MSB) writeCount(byte << 8);
+      else if (firstByte !== NOTHING) writeCount(firstByte | (byte << 8));
+      else if (mode === MODE.INTERRUPT_ON_TERMINAL_COUNT) {
+        const tick = now();
+        settle(tick);
+        firstByte = byte;
+        // "Writing the first byte disables counting. OUT is set low immediately."
+        stopOrGo(tick);
+        expiry = NEVER;
+      } else {
+        firstByte = byte;
+        return false;
       }
+      return true;
     },
     program: (word) => {
       const tick = now();
@@ -349,9 +342,8 @@ export function createCounter(now: () => number, onMisuse: (what: string) => voi
       }
       stopOrGo(tick);
     },
-    out: () => {
-      const tick = now();
-      settle(tick);
+    out: (tick) => {
+      if (tick >= loadAt) settle(tick);
       return outAt(tick);
     },
     nextRise: (tick) => {
@@ -372,7 +364,7 @@ export function createCounter(now: () => number, onMisuse: (what: string) => voi
         const first = mode === MODE.SQUARE_WAVE && !startsHigh ? firstHalf() : loaded;
         return tick - position + (position < first ? first : first + loaded);
       }
-      const wasLow = !outAt(loadAt - 1 > tick ? loadAt - 1 : tick);
+      const wasLow = !outAt(loadAt - 1);
       if (countRegister === 1) return wasLow && mode === MODE.SQUARE_WAVE ? loadAt : NEVER;
       period = countRegister;
       if (!loadsHigh) return loadAt + (countRegister >> 1);

@@ -189,11 +189,19 @@ describe('a misuse is harmless, and counted', () => {
       'PIT: read of the control word register: 1 at 43h',
       (pit: Pit) => expect(pit.ports.read(3, 1)).toBe(0xff),
     ],
-    ['read of 16 bits', 'PIT: read wider than a byte: 2 at 41h', (pit: Pit) => pit.ports.read(1, 2)],
-    ['read of 32 bits', 'PIT: read wider than a byte: 4 at 40h', (pit: Pit) => expect(pit.ports.read(0, 4) >>> 24).toBe(0xff)],
-    ['write of 16 bits', 'PIT: write wider than a byte: 2 at 42h', (pit: Pit) => pit.ports.write(2, 2, 0x3000)],
-    ['read beyond the ports', 'PIT: read beyond its ports: 1 at 44h', (pit: Pit) => expect(pit.ports.read(3, 2)).toBe(0xffff)],
-    ['write beyond the ports', 'PIT: write beyond its ports: 1 at 44h', (pit: Pit) => pit.ports.write(3, 2, 0x1234)],
+    ['read of 16 bits', 'PIT: a read that is not of one of its bytes: 2 at 41h', (pit: Pit) => pit.ports.read(1, 2)],
+    [
+      'read of 32 bits',
+      'PIT: a read that is not of one of its bytes: 4 at 40h',
+      (pit: Pit) => expect(pit.ports.read(0, 4) >>> 24).toBe(0xff),
+    ],
+    ['write of 16 bits', 'PIT: a write that is not of one of its bytes: 2 at 42h', (pit: Pit) => pit.ports.write(2, 2, 0x3000)],
+    [
+      'read beyond the ports',
+      'PIT: a read that is not of one of its bytes: 2 at 43h',
+      (pit: Pit) => expect(pit.ports.read(3, 2)).toBe(0xffff),
+    ],
+    ['write beyond the ports', 'PIT: a write that is not of one of its bytes: 2 at 43h', (pit: Pit) => pit.ports.write(3, 2, 0x1234)],
     [
       'reserved bit of the read-back command',
       'PIT: read-back command with its reserved bit set: 1 at 43h',
@@ -201,10 +209,14 @@ describe('a misuse is harmless, and counted', () => {
     ],
     [
       'wide read of port 61h',
-      'System Control Port B: read wider than a byte: 2 at 61h',
+      'System Control Port B: a read that is not of one of its bytes: 2 at 61h',
       (pit: Pit) => expect(pit.portB.read(0, 2) >> 8).toBe(0xff),
     ],
-    ['wide write of port 61h', 'System Control Port B: write wider than a byte: 2 at 61h', (pit: Pit) => pit.portB.write(0, 2, 0)],
+    [
+      'wide write of port 61h',
+      'System Control Port B: a write that is not of one of its bytes: 2 at 61h',
+      (pit: Pit) => pit.portB.write(0, 2, 0),
+    ],
   ])('%s', (_name, misuse, access) => {
     const { pit, misuses } = createBench();
     access(pit);

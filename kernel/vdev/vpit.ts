@@ -11,7 +11,7 @@
 import type { Instant } from '../time/units.ts';
 import { CONTROL, PIT, PIT_HZ, READ_BACK } from '../regs/i8254.ts';
 import { PORT_B, PORT_B_WRITABLE, REFRESH_COUNT } from '../regs/system-control-port-b.ts';
-import { createByteBus } from './byte-bus.ts';
+import { bytePorts } from './byte-ports.ts';
 import { createCrystal } from './crystal.ts';
 import {
   type CreatePlatformTimer,
@@ -97,12 +97,27 @@ export function createPit({ clock, createTimer, line, onMisuse }: PitOptions): P
     start();
   }
 
-  /** An access that may move counter 0's OUT now or later. */
-  function change(work: () => void): void {
-    const wasHigh = counter0.out();
-    work();
-    if (!wasHigh && counter0.out()) line.pulse();
-    plan(clk.now());
+  /** After an access that may have moved counter 0's OUT, or moves it later. */
+  function follow(tick: number, wasHigh: boolean): void {
+    if (!wasHigh && counter0.out(tick)) line.pulse();
+    plan(tick);
+  }
+  function programCounter0(word: number): void {
+    const tick = clk.now();
+    const wasHigh = counter0.out(tick);
+    counter0.program(word);
+    follow(tick, wasHigh);
+  }
+  function writeCounter0(byte: number): void {
+    const tick = clk.now();
+    const wasHigh = counter0.out(tick);
+    if (counter0.write(byte)) follow(tick, wasHigh);
+  }
+  function setGate0(isHigh: boolean): void {
+    const tick = clk.now();
+    const wasHigh = counter0.out(tick);
+    counter0.setGate(isHigh);
+    follow(tick, wasHigh);
   }
 
   function readBack(word: number): void {
@@ -118,46 +133,46 @@ export function createPit({ clock, createTimer, line, onMisuse }: PitOptions): P
     const select = word >> CONTROL.SC.shift;
     if (select === 3) readBack(word);
     else if ((word & 0x30) === CONTROL.RW_LATCH) counters[select]!.latchCount();
-    else if (select === PIT.COUNTER_0) change(() => counter0.program(word));
+    else if (select === PIT.COUNTER_0) programCounter0(word);
     else counters[select]!.program(word);
   }
 
   function readByte(offset: number): number {
     if (offset < PIT.CONTROL) return counters[offset]!.read();
     // "Read Operations": there is none of the control word register; the bus floats.
-    onMisuse(offset === PIT.CONTROL ? 'PIT: read of the control word register' : 'PIT: read beyond its ports', offset, 1);
+    onMisuse('PIT: read of the control word register', offset, 1);
     return 0xff;
   }
   function writeByte(offset: number, value: number): void {
     if (offset === PIT.CONTROL) control(value);
-    else if (offset === PIT.COUNTER_0) change(() => counter0.write(value));
-    else if (offset < PIT.CONTROL) counters[offset]!.write(value);
-    else onMisuse('PIT: write beyond its ports', offset, 1);
+    else if (offset === PIT.COUNTER_0) writeCounter0(value);
+    else counters[offset]!.write(value);
   }
 
   function readPortB(): number {
-    const refresh = ((clk.now() / REFRESH_COUNT) | 0) & 1;
-    return portB | (refresh !== 0 ? PORT_B.REFRESH : 0) | (counter2.out() ? PORT_B.TIMER_2_OUT : 0);
+    const tick = clk.now();
+    const refresh = Math.floor(tick / REFRESH_COUNT) % 2;
+    return portB | (refresh !== 0 ? PORT_B.REFRESH : 0) | (counter2.out(tick) ? PORT_B.TIMER_2_OUT : 0);
   }
   const portBMisuse: OnMisuse = (what, offset, width) => onMisuse(what, offset + PORT_B_PORT - PIT_PORTS, width);
 
   return {
-    ports: createByteBus('PIT', onMisuse, readByte, writeByte),
-    portB: createByteBus(
+    ports: bytePorts('PIT', PIT.COUNT, readByte, writeByte, onMisuse),
+    portB: bytePorts(
       'System Control Port B',
-      portBMisuse,
-      (offset) => (offset === 0 ? readPortB() : 0xff),
-      (offset, value) => {
-        if (offset !== 0) return;
+      1,
+      readPortB,
+      (_offset, value) => {
         portB = value & PORT_B_WRITABLE;
         counter2.setGate((value & PORT_B.TIMER_2_GATE) !== 0);
       },
+      portBMisuse,
     ),
     setGate: (n, isHigh) => {
-      if (n === PIT.COUNTER_0) change(() => counter0.setGate(isHigh));
+      if (n === PIT.COUNTER_0) setGate0(isHigh);
       else counters[n]!.setGate(isHigh);
     },
-    out: (n) => counters[n]!.out(),
+    out: (n) => counters[n]!.out(clk.now()),
     save: () => ({ counters: counters.map((counter) => counter.save()), portB, rise: nextUndelivered(), period }),
     restore: (state) => {
       state.counters.forEach((counter, n) => counters[n]!.restore(counter));

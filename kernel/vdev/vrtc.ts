@@ -1,6 +1,6 @@
 /**
  * Motorola MC146818A (Real-Time Clock plus RAM) as wired in a PC: index at port 70h, data at 71h, a crystal of 32.768 kHz, IRQ 8, 128 bytes with
- * the century at 32h. Its seconds are guest time: with the start's fraction of 0, the time changes at whole seconds of it.
+ * the century at 32h. Its seconds are guest time: until somebody resets the divider, the time changes at whole seconds of it.
  *
  * The divider chain runs from an instant on ("Register A": it was released from reset). An update begins half a second after that and each
  * second from there on, and ends 1984 us later: then the bytes change, UF and AF are set. UIP is set from 244 us before its beginning to its
@@ -14,13 +14,13 @@
  * - PF with PIE set comes with its tick (a guest that was away may have missed it, by the timer mode), without PIE by guest time alone;
  * - writes of Registers C and D go nowhere, reads of port 70h are all ones; both are misuses.
  * Not modelled: the pins SQW (SQWE is a bit), CKFS, PS, RESET as a pin (there is `reset`), standby; port 70h's NMI mask is kept and shown.
- * An interrupt is an edge, when IRQF rises; what is left of the wire afterwards is not seen.
+ * An interrupt is an edge, when IRQF rises; what is left of the wire afterwards is not seen. It counts as acknowledged when IRQF falls.
  */
 import { dayOfWeek, daysFromCivil, type Civil } from '../time/calendar.ts';
 import { instant, NANOS_PER_SECOND, type Instant } from '../time/units.ts';
 import { getField } from '../regs/bits.ts';
 import { A, B, C, CMOS, D, DV, FIRST_UPDATE_NS, INDEX, REGISTER, RS_FASTEST, RTC, T_BUC_NS, T_UC_NS } from '../regs/mc146818.ts';
-import { createByteBus } from './byte-bus.ts';
+import { bytePorts } from './byte-ports.ts';
 import {
   NEVER_DUE,
   REQUEST,
@@ -96,6 +96,8 @@ export function createRtc({ clock, createTimer, line, onMisuse, start, memoryByt
   let isNmiMasked = false;
   /** IRQF, as the line has it. */
   let isRequesting = false;
+  /** Of the tick that made it so. The next one has to wait until IRQ is let go of, or it would merge with this one: not until the CPU takes it. */
+  let unacknowledged: (() => void) | undefined;
 
   const calendar = createRtcCalendar(ram, () => registerB);
   setTime(start);
@@ -139,7 +141,8 @@ export function createRtc({ clock, createTimer, line, onMisuse, start, memoryByt
   });
 
   function reclaim(acknowledged: () => void): boolean {
-    return line.reclaim?.(acknowledged) ?? false;
+    if (isRequesting) unacknowledged = acknowledged;
+    return isRequesting;
   }
 
   function setTime({ year, month, day, hour, minute, second }: Civil): void {
@@ -200,8 +203,16 @@ export function createRtc({ clock, createTimer, line, onMisuse, start, memoryByt
   function drive(acknowledged?: () => void): Request {
     const was = isRequesting;
     isRequesting = (flags & registerB & ENABLES) !== 0;
-    if (!isRequesting) return REQUEST.DROPPED;
-    return was ? REQUEST.MERGED : line.pulse(acknowledged);
+    if (!isRequesting) {
+      const taken = unacknowledged;
+      unacknowledged = undefined;
+      if (was) taken?.();
+      return REQUEST.DROPPED;
+    }
+    if (was) return REQUEST.MERGED;
+    const request = line.pulse();
+    if (request === REQUEST.ACCEPTED) unacknowledged = acknowledged;
+    return request;
   }
 
   /** The next update that is to interrupt. */
@@ -321,21 +332,22 @@ export function createRtc({ clock, createTimer, line, onMisuse, start, memoryByt
     plan();
   }
 
-  const bus = createByteBus(
+  const bus = bytePorts(
     'RTC',
-    onMisuse,
+    RTC.COUNT,
     (offset) => {
       if (offset === RTC.DATA) return readRegister(index);
-      onMisuse(offset === RTC.INDEX ? 'RTC: read of the index, which is write only' : 'RTC: read beyond its ports', offset, 1);
+      onMisuse('RTC: read of the index, which is write only', offset, 1);
       return 0xff;
     },
     (offset, value) => {
       if (offset === RTC.DATA) writeRegister(index, value);
-      else if (offset === RTC.INDEX) {
+      else {
         index = value & INDEX.REGISTER.mask;
         isNmiMasked = (value & INDEX.NMI_MASK) !== 0;
-      } else onMisuse('RTC: write beyond its ports', offset, 1);
+      }
     },
+    onMisuse,
   );
 
   return {
@@ -369,6 +381,7 @@ export function createRtc({ clock, createTimer, line, onMisuse, start, memoryByt
     restore: (state) => {
       ram.set(state.ram);
       ({ index, isNmiMasked, registerA, registerB, flags, isRequesting, isValid, chainStart, nextEnd, seenEdges } = state);
+      unacknowledged = undefined;
       calendar.setFallenBack(state.fellBack);
       isDividing = getField(registerA, A.DV) === DV.HZ_32768;
       isUpdating = isDividing && (registerB & B.SET) === 0;

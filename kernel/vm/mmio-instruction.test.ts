@@ -149,7 +149,7 @@ describe('an instruction on device memory does what the CPU does on memory', () 
     vmcb[(VMCB.GS + SEGMENT.BASE) >> 3] = gsBase;
     vmcb[RIP] = BigInt(PLACE.CODE);
     const [from, to] = [getRegister(vcpu, RSI), getRegister(vcpu, RDI)];
-    for (let exits = 0; exits < 10 && vmcb[RIP] === BigInt(PLACE.CODE); exits++) {
+    for (let exits = 0; exits < 100 && vmcb[RIP] === BigInt(PLACE.CODE); exits++) {
       // Of strings: as far as they have come.
       const moved = exits === 0 ? 0n : BigInt.asIntN(32, getRegister(vcpu, RSI) - from) || BigInt.asIntN(32, getRegister(vcpu, RDI) - to);
       vmcb[VMCB.EXITINFO2 >> 3] = BigInt(target) + moved;

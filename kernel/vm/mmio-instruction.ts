@@ -32,10 +32,20 @@ export interface Unsupported {
 
 /**
  * Done: the guest's RIP is behind the instruction (at it, where a repeated one has more to do), its interrupt shadow and RF are cleared. A fault is
- * one to inject; a #DB is the trap behind an instruction that was done with TF set, DR6 says so.
+ * one to inject; a #DB is the trap behind an instruction that was done with TF set, DR6 says so. Postponed: nothing was done, for want of time.
  */
-export type MmioOutcome = { readonly kind: 'done' } | Fault | Unsupported;
+export type MmioOutcome = { readonly kind: 'done' } | { readonly kind: 'postponed' } | Fault | Unsupported;
 export const DONE: MmioOutcome = { kind: 'done' };
+const POSTPONED: MmioOutcome = { kind: 'postponed' };
+
+/** Making an instruction ready takes several times as long as doing one that is. */
+export interface DecodeTime {
+  /** Whether there is time to make one ready. */
+  mayDecode(): boolean;
+  /** Whether there is time left to do it, too: otherwise it is ready when the guest comes to it again. */
+  hasTime(): boolean;
+}
+const ANY_TIME: DecodeTime = { mayDecode: () => true, hasTime: () => true };
 
 const VECTOR_DB = 1;
 const VECTOR_UD = 6;
@@ -100,7 +110,7 @@ const atLengthOnly = (atLength: () => Progress, isCurrent: () => boolean, next: 
 
 export interface MmioInstructions {
   /** Right after the exit: the fault's address and kind are the VMCB's. */
-  execute(): MmioOutcome;
+  execute(time?: DecodeTime): MmioOutcome;
 }
 
 export function createMmioInstructions(vcpu: Vcpu, memory: GuestMemory, deviceAt: DeviceAt): MmioInstructions {
@@ -207,13 +217,15 @@ export function createMmioInstructions(vcpu: Vcpu, memory: GuestMemory, deviceAt
      *
      * One function, as far as it goes for the usual instruction: a call costs as much as five comparisons.
      */
-    execute() {
+    execute(time = ANY_TIME) {
       if (vmcb32[DELIVERING]! < 0) return unsupported('an event was being delivered', 0);
       if ((vmcb32[INFO + 1]! & NPF_INFO.GUEST_TABLES_HIGH) !== 0) return unsupported('its page tables are at a device', 0);
       let prepared = remembered[vmcb32[RIP_LOW]! & (REMEMBERED - 1)]!;
       if (!prepared.isCurrent()) {
+        if (!time.mayDecode()) return POSTPONED;
         const created = prepareNew();
         if ('kind' in created) return created;
+        if (!time.hasTime()) return POSTPONED;
         prepared = created;
       }
       const low = vmcb32[ADDRESS_LOW]!;

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { STATUS, UsageError } from '../errors.ts';
 import { writeOutput } from '../log/output.ts';
-import { readingRemarks, readLog, requireRecords } from '../log/read.ts';
+import { readingRemarks, readLog, requireLog } from '../log/read.ts';
 import { createCheck, failureLines, junitXml, type Kept } from '../promises/check.ts';
 import { loadPromises } from '../promises/load.ts';
 import { asJson } from '../report/data.ts';
@@ -48,13 +48,13 @@ async function check(log: string, { against, boot, junit, json }: CheckFlags): P
     }
     if (parsed.kind === 'record') judged.push(parsed.record, number);
   });
-  requireRecords(log, counts);
+  requireLog(log, counts);
   if (boot !== undefined && boot > counts.boots) throw new UsageError(`${log}: there is no boot ${boot}; the log has ${counts.boots}`);
   for (const remark of readingRemarks(counts)) process.stderr.write(`${log}: ${remark}\n`);
 
   const kept = judged.result();
   const isHeld = kept.every(({ holds }) => holds);
-  if (junit !== undefined) writeOutput(junit, junitXml(kept, log, against));
+  if (junit !== undefined) writeOutput('--junit', junit, junitXml(kept, log, against));
   const say = (text: string): void => void process.stdout.write(`${text}\n`);
   if (json) say(asJson({ log, against, held: isHeld, promises: kept }, 2));
   else promiseLines(kept, log).forEach(say);

@@ -1,7 +1,7 @@
 /** chronovisor diff: two logs beside each other. */
 import type { Command } from 'commander';
 import { STATUS } from '../errors.ts';
-import { readBatches, readingRemarks, requireRecords, type ReadingCounts, type ReadLine } from '../log/read.ts';
+import { readBatches, readingRemarks, requireLog, type ReadingCounts, type ReadLine } from '../log/read.ts';
 import { createFollower, divergenceLines, figureTable, isOfRun } from '../report/comparison.ts';
 import { asJson, reportFigures } from '../report/data.ts';
 import { createLastBootReport } from '../report/report.ts';
@@ -59,7 +59,7 @@ function createCursor(file: string) {
         // The counts come once, at the end; whoever asks again gets nothing.
         if (counts === undefined) {
           counts = value;
-          requireRecords(file, counts);
+          requireLog(file, counts);
         }
         return undefined;
       }

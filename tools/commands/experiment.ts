@@ -121,8 +121,8 @@ async function tscSync({ mode, tsc, variant, plan, era, seconds, jobs, json, htm
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   tableLines(trials).forEach(say);
   if (claims.length > 0) ['', ...claimLines(claims)].forEach(say);
-  if (json !== undefined) writeOutput(json, `${asJson({ seconds, claims, trials }, 1)}\n`);
-  if (html !== undefined) writeOutput(html, experimentHtml(trials, claims));
+  if (json !== undefined) writeOutput('--json', json, `${asJson({ seconds, claims, trials }, 1)}\n`);
+  if (html !== undefined) writeOutput('--html', html, experimentHtml(trials, claims));
   const wrong = trials.filter(({ differences }) => differences.length > 0);
   say('');
   for (const { name, differences, log } of wrong) say(`${paint('red', name)}: ${differences.join('; ')} (${shown(log)})`);

@@ -3,13 +3,17 @@ import { Option, type Command } from 'commander';
 import { chromeTrace } from '../export/chrome-trace.ts';
 import { csv } from '../export/csv.ts';
 import { vcd } from '../export/vcd.ts';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { UsageError } from '../errors.ts';
+import { gathered, writePieces } from '../log/output.ts';
 import { shown } from '../paths.ts';
-import { addWindowOptions, INSTANTS, partOf, writeOut, type Part, type WindowFlags } from './window.ts';
+import { addWindowOptions, INSTANTS, partOf, type Part, type WindowFlags } from './window.ts';
 
 interface Format {
   readonly ending: string;
-  make(part: Part): string;
+  /** In pieces: a long log's file may be longer than a string can be. */
+  make(part: Part): Iterable<string>;
 }
 
 const FORMATS = {
@@ -49,12 +53,12 @@ Examples:
 async function exportLog(log: string, flags: ExportFlags): Promise<void> {
   if (flags.format === undefined) throw new UsageError(`export wants --format, one of ${Object.keys(FORMATS).join(', ')}`);
   const format: Format = FORMATS[flags.format];
-  const content = format.make(await partOf(log, flags));
+  const pieces = format.make(await partOf(log, flags));
   if (flags.out === '-') {
-    process.stdout.write(content);
+    await pipeline(Readable.from(gathered(pieces)), process.stdout, { end: false });
     return;
   }
   const out = flags.out ?? log.replace(/(\.(log|txt))?$/, format.ending);
-  writeOut(out, content);
+  writePieces('--out', out, pieces);
   process.stdout.write(`${shown(out)}\n`);
 }

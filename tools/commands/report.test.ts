@@ -126,6 +126,15 @@ describe('what is no log of ours', () => {
   });
 });
 
+it('a log without a record says what the runtime said', async () => {
+  writeFileSync(inFolder('early.log'), asText([HEADER_LINE, '! uncaught Error: at once', '!     at <eval> (kernel.js:1:16)']));
+  const { status, stdout } = await report('early.log');
+  expect({ status, stdout }).toEqual({
+    status: 0,
+    stdout: '\nLosses\n0 records dropped, 2 lines of the runtime\nline 2: ! uncaught Error: at once\n',
+  });
+});
+
 describe('a log cut anywhere', () => {
   it('has a report, or is refused with a reason', async () => {
     const whole = Buffer.from(asText(LOG));
@@ -154,10 +163,10 @@ describe('output that can not be written', () => {
   it.each([
     ['a folder', () => mkdirSync(inFolder('folder.html')), 'folder.html'],
     ['below a file', () => undefined, `${FILE}/report.html`],
-  ])('%s: status 3, with the reason', async (_, prepare, path) => {
+  ])('%s: status 2, with the reason', async (_, prepare, path) => {
     prepare();
     const { status, stderr } = await report(FILE, '--html', path);
-    expect(status).toBe(3);
-    expect(stderr).toMatch(new RegExp(`^chronovisor: ${path.replace('.', '\\.')} can't be written: E`));
+    expect(status).toBe(2);
+    expect(stderr).toMatch(new RegExp(`^chronovisor: --html ${path.replace('.', '\\.')}: E`));
   });
 });

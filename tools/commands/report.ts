@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { basename } from 'node:path';
 import { writeOutput } from '../log/output.ts';
-import { readingRemarks, readLog, requireRecords } from '../log/read.ts';
+import { readingRemarks, readLog, requireLog } from '../log/read.ts';
 import { duration } from '../log/times.ts';
 import { CannotRunError, STATUS, UsageError } from '../errors.ts';
 import { asJson, reportCsv, reportData } from '../report/data.ts';
@@ -56,7 +56,7 @@ export async function readReport(file: string, boot?: number): Promise<{ readonl
   const counts = await readLog(file, (line) => {
     if (boot === undefined || line.boot === boot - 1) builder.push(line);
   });
-  requireRecords(file, counts);
+  requireLog(file, counts);
   if (boot !== undefined && boot > counts.boots) throw new UsageError(`${file}: there is no boot ${boot}; the log has ${counts.boots}`);
   const choice = counts.boots > 1 ? [`the log has ${counts.boots} boots; this is number ${builder.boot + 1} (--boot)`] : [];
   return { report: builder.result(), remarks: [...readingRemarks(counts), ...choice] };
@@ -75,7 +75,7 @@ async function report(file: string, flags: ReportFlags): Promise<void> {
   });
   if (flags.html !== undefined) {
     const figures = shown.map((series) => histogramHtml(series, optionsFor(series)));
-    writeOutput(flags.html, reportHtml(basename(file), own, figures));
+    writeOutput('--html', flags.html, reportHtml(basename(file), own, figures));
     return;
   }
   const say = (text: string): void => void process.stdout.write(`${text}\n`);

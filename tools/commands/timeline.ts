@@ -4,13 +4,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { UsageError } from '../errors.ts';
+import { writeOutput } from '../log/output.ts';
 import { shown } from '../paths.ts';
 import { toPng } from '../timeline/chromium.ts';
 import { pageOf } from '../timeline/html.ts';
 import { GROUPS, type Group } from '../timeline/model.ts';
 import { pictureOf } from '../timeline/svg.ts';
 import { whole } from './options.ts';
-import { addWindowOptions, instant, INSTANTS, partOf, writeOut, type Instant, type WindowFlags } from './window.ts';
+import { addWindowOptions, instant, INSTANTS, partOf, type Instant, type WindowFlags } from './window.ts';
 
 interface TimelineFlags extends WindowFlags {
   out?: string;
@@ -63,7 +64,7 @@ async function makeTimeline(log: string, flags: TimelineFlags): Promise<void> {
   const { timeline, from, to, sinceBoot } = await partOf(log, flags);
   if (kind === '.html') {
     const at = flags.at && sinceBoot(flags.at);
-    writeOut(out, await pageOf(timeline, { log, ...(at === undefined ? {} : { at }) }));
+    writeOutput('--out', out, await pageOf(timeline, { log, ...(at === undefined ? {} : { at }) }));
   } else {
     const picture = pictureOf(timeline, {
       from: from ?? timeline.from,
@@ -72,7 +73,7 @@ async function makeTimeline(log: string, flags: TimelineFlags): Promise<void> {
       theme: kind === '.png' && flags.theme === 'auto' ? 'light' : flags.theme,
       isShown: ({ group }) => (flags.lanes ? flags.lanes.includes(group) : group !== 'Values'),
     });
-    if (kind === '.svg') writeOut(out, picture);
+    if (kind === '.svg') writeOutput('--out', out, picture);
     else await writePng(out, picture, flags.width);
   }
   process.stdout.write(`${shown(out)}\n`);
@@ -82,7 +83,7 @@ async function writePng(out: string, picture: string, width: number): Promise<vo
   const folder = mkdtempSync(join(tmpdir(), 'chronovisor-picture-'));
   try {
     // Chromium makes nothing of what it can't write to, and says so to nobody.
-    writeOut(out, '');
+    writeOutput('--out', out, '');
     const svg = join(folder, 'picture.svg');
     writeFileSync(svg, picture);
     await toPng(svg, out, width, Number(/ height="(\d+)"/.exec(picture)![1]));

@@ -1,7 +1,6 @@
 /** Options that timelines and exports share: which part of a log is meant. */
 import { InvalidArgumentError, type Command } from 'commander';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { basename } from 'node:path';
 import { UsageError } from '../errors.ts';
 import { loadRecords } from '../timeline/load.ts';
 import { timelineOf, type LoggedRecord, type Timeline } from '../timeline/model.ts';
@@ -36,7 +35,7 @@ export function addWindowOptions(command: Command): Command {
   return command
     .option('--from <instant>', 'leave out what is earlier', instant)
     .option('--to <instant>', 'leave out what is later', instant)
-    .option('--boot <n>', 'of a capture with several boots, counted from 0 (default: the last one)', whole(0, 1_000_000));
+    .option('--boot <n>', 'the nth boot of a log that has several, counted from 1 (default: the last one)', whole(1, 1_000_000));
 }
 
 export interface Part {
@@ -68,13 +67,3 @@ const epochOf = (logged: readonly LoggedRecord[]): number => {
   const started = logged.find(({ record }) => record.event === 'system.started')?.record;
   return started?.event === 'system.started' ? Number(started.fields.epoch) : 0;
 };
-
-/** @throws UsageError if it can not be written */
-export function writeOut(out: string, content: string): void {
-  try {
-    mkdirSync(dirname(out), { recursive: true });
-    writeFileSync(out, content);
-  } catch (error) {
-    throw new UsageError(`--out ${out}: ${(error as Error).message}`);
-  }
-}

@@ -12,7 +12,7 @@ import { startInFrame } from '../timeline/draw.ts';
 import { MARK_LOOKS } from '../timeline/marks.ts';
 import { GROUPS, type Lane, type Timeline } from '../timeline/model.ts';
 
-export interface ChromeTraceEvent {
+interface ChromeTraceEvent {
   readonly ph: 'X' | 'i' | 'C' | 's' | 'f' | 'M';
   readonly pid: number;
   readonly tid: number;
@@ -37,15 +37,19 @@ const CATEGORY = 'chronovisor';
 /** A slice has to last for something to be one: the shortest that the format's digits can say. */
 const SHORTEST = 1;
 
-export function chromeTrace(timeline: Timeline): string {
-  const events = [...chromeTraceEvents(timeline)];
-  // A line each: such a file is looked into by people, too.
-  const lines = events.map((event) => JSON.stringify(event)).join(',\n');
+/** A line for each event: such a file is looked into by people, too. */
+export function* chromeTrace(timeline: Timeline): Generator<string> {
   const about = JSON.stringify({ title: timeline.title, 'epoch-ns': timeline.epoch });
-  return `{"displayTimeUnit":"ns","otherData":${about},"traceEvents":[\n${lines}\n]}\n`;
+  yield `{"displayTimeUnit":"ns","otherData":${about},"traceEvents":[`;
+  let separator = '\n';
+  for (const event of chromeTraceEvents(timeline)) {
+    yield `${separator}${JSON.stringify(event)}`;
+    separator = ',\n';
+  }
+  yield '\n]}\n';
 }
 
-export function* chromeTraceEvents(timeline: Timeline): Generator<ChromeTraceEvent> {
+function* chromeTraceEvents(timeline: Timeline): Generator<ChromeTraceEvent> {
   const pidOf = ({ group }: Lane): number => GROUPS.indexOf(group) + 1;
   const tids = new Map<Lane, number>();
   for (const group of GROUPS) {

@@ -20,34 +20,36 @@ interface Signal {
   readonly changes: readonly (readonly [at: number, value: number])[];
 }
 
-export function vcd(timeline: Timeline): string {
+/** Line by line. */
+export function* vcd(timeline: Timeline): Generator<string> {
   const signals = timeline.lanes
     .flatMap((lane) => signalsOf(lane, timeline))
     .map((signal, index) => ({ ...signal, id: identifier(index) }));
-  const head = [`$comment Chronovisor: ${printable(timeline.title)}, ns since boot $end`, '$timescale 1 ns $end'];
+  yield `$comment Chronovisor: ${printable(timeline.title)}, ns since boot $end\n$timescale 1 ns $end\n`;
   for (const group of GROUPS) {
     const own = signals.filter(({ scope }) => scope === group);
     if (own.length === 0) continue;
-    head.push(`$scope module ${printable(group)} $end`);
-    for (const { isReal, id, name } of own) head.push(`$var ${isReal ? 'real 64' : 'wire 1'} ${id} ${name} $end`);
-    head.push('$upscope $end');
+    yield `$scope module ${printable(group)} $end\n`;
+    for (const { isReal, id, name } of own) yield `$var ${isReal ? 'real 64' : 'wire 1'} ${id} ${name} $end\n`;
+    yield '$upscope $end\n';
   }
-  head.push('$enddefinitions $end', `#${timeline.from}`, '$dumpvars');
-  for (const signal of signals) head.push(valueOf(signal, 0));
-  head.push('$end');
+  yield `$enddefinitions $end\n#${timeline.from}\n$dumpvars\n`;
+  for (const signal of signals) yield `${valueOf(signal, 0)}\n`;
+  yield '$end\n';
 
-  const all = signals.flatMap((signal) => signal.changes.map(([at, value]) => ({ at, text: valueOf(signal, value) })));
-  // Stable: of two changes of a signal at one instant the later one counts.
-  all.sort((a, b) => a.at - b.at);
-  const body: string[] = [];
+  // Each signal's changes are in order: what comes next is the earliest of their next ones.
+  const next = signals.map(() => 0);
+  const nextAt = (index: number): number => signals[index]!.changes[next[index]!]?.[0] ?? Infinity;
   let now = timeline.from;
-  for (const { at, text } of all) {
-    if (at > now) body.push(`#${(now = at)}`);
-    body.push(text);
+  for (;;) {
+    const at = signals.reduce((earliest, _, index) => Math.min(earliest, nextAt(index)), Infinity);
+    if (at === Infinity) break;
+    if (at > now) yield `#${(now = at)}\n`;
+    for (const [index, signal] of signals.entries())
+      for (; nextAt(index) === at; next[index]!++) yield `${valueOf(signal, signal.changes[next[index]!]![1])}\n`;
   }
   // Without it, what the last change made would have no length.
-  if (timeline.to >= now) body.push(`#${timeline.to + 1}`);
-  return `${head.join('\n')}\n${body.join('\n')}\n`;
+  if (timeline.to >= now) yield `#${timeline.to + 1}\n`;
 }
 
 const valueOf = ({ isReal, id }: { readonly isReal: boolean; readonly id: string }, value: number): string =>
@@ -75,8 +77,8 @@ function signalsOf({ group, label, planned, ran, marks, curve }: Lane, timeline:
     signals.push({ scope, name: `${name}.${group === 'Timers' ? 'interrupt' : 'run'}`, isReal: false, changes: levels(spans) });
   }
   for (const { kind, at } of marks) {
-    // A timer's spans begin with its interrupts.
-    if (group === 'Timers' && kind === 'interrupt') continue;
+    // A timer's spans begin with its interrupts; a virtual timer has no spans.
+    if (group === 'Timers' && kind === 'interrupt' && ran.starts.length > 0) continue;
     signals.push({ scope, name: `${name}.${kind}`, isReal: false, changes: levels(at.map((instant) => [instant, instant + 1])) });
   }
   if (curve) signals.push(...signalsOfCurve(scope, name, curve));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { EVENTS } from '../../kernel/trace/events.ts';
 import { formatLine, HEADER_LINE } from '../../kernel/trace/text.ts';
-import { createLogReader, readingRemarks, readLog, requireRecords, type LogReader, type ReadLine } from './read.ts';
+import { createLogReader, readingRemarks, readLog, requireLog, type LogReader, type ReadLine } from './read.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'read test '));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -113,6 +113,11 @@ describe('what a capture does to a log', () => {
     expect(read(asText([...LOG, ...LOG])).counts).toMatchObject({ boots: 2, backward: 0 });
   });
 
+  it('keeps a boot apart that did not come to its first record', () => {
+    const lines = [...LOG, HEADER_LINE, '! boot module: kernel.js is cut short', ...LOG];
+    expect(read(asText(lines)).lines.map(({ boot }) => boot)).toEqual([...LOG.map(() => 0), 1, 1, ...LOG.map(() => 2)]);
+  });
+
   it('counts records out of order, per CPU', () => {
     const other = SLOTS[0]!.replace('cpu0', 'cpu1');
     const late = (line: string): string => line.replace(/\d+(?= cpu)/, (stamp) => `1${stamp.padStart(9, '0')}`);
@@ -192,7 +197,7 @@ describe('files', () => {
   const nothing = (): void => undefined;
   async function refusalOf(path: string): Promise<string> {
     try {
-      requireRecords(path, await readLog(path, nothing));
+      requireLog(path, await readLog(path, nothing));
       return '';
     } catch (error) {
       return (error as Error).message;
@@ -208,6 +213,11 @@ describe('files', () => {
     expect(await refusalOf(dmesg)).toMatch(
       /dmesg\.log: this is no log of Chronovisor: none of its 2 lines is a record; the first is "\[ +0\.000000\] Linux version 6\.1\.0"$/,
     );
+  });
+
+  it('the log of a kernel that said nothing but why is one', async () => {
+    const path = file('early.log', asText([HEADER_LINE, '! boot module: kernel.js is cut short, 3584 of 9004 bytes']));
+    expect(await refusalOf(path)).toBe('');
   });
 
   it('a binary one too', async () => {

@@ -40,6 +40,7 @@ export interface ReadingCounts {
   /** Records that are earlier than the one before, of the same CPU and the same boot, by more than a slot's record may be. */
   readonly backward: number;
   readonly boots: number;
+  readonly hasHeader: boolean;
   /** The header's, where it is not this program's. */
   readonly version: number | undefined;
   /** The first line that is neither empty nor of the grammar, shortened. */
@@ -72,17 +73,19 @@ export function createLogReader(onLine: (line: ReadLine) => void): LogReader {
     salvaged: 0,
     backward: 0,
     boots: 0,
+    hasHeader: false,
     version: undefined as number | undefined,
     firstOther: undefined as string | undefined,
   };
   let boot = 0;
-  let hasRecords = false;
+  /** Whether it has said anything yet. */
+  let isBegun = false;
   let hasStart = false;
   const latest = new Map<number, bigint>();
 
   function beginBoot(): void {
-    if (hasRecords) boot++;
-    hasRecords = false;
+    if (isBegun) boot++;
+    isBegun = false;
     hasStart = false;
     latest.clear();
   }
@@ -90,7 +93,11 @@ export function createLogReader(onLine: (line: ReadLine) => void): LogReader {
   function takeRecord(at: bigint, cpu: number): void {
     if (at + BACKWARD_ALLOWED < (latest.get(cpu) ?? 0n)) counts.backward++;
     latest.set(cpu, at);
-    hasRecords = true;
+    takeContent();
+  }
+
+  function takeContent(): void {
+    isBegun = true;
     counts.boots = boot + 1;
   }
 
@@ -112,6 +119,7 @@ export function createLogReader(onLine: (line: ReadLine) => void): LogReader {
         break;
       case 'comment':
         if (parsed.version === undefined) break;
+        counts.hasHeader = true;
         if (parsed.version !== GRAMMAR_VERSION) counts.version = parsed.version;
         beginBoot();
         break;
@@ -121,6 +129,7 @@ export function createLogReader(onLine: (line: ReadLine) => void): LogReader {
         counts.firstOther ??= text.slice(0, SHOWN);
         break;
       case 'diagnostic':
+        takeContent();
     }
     onLine({ number, offset, boot, before, text, parsed });
   }
@@ -288,16 +297,18 @@ export function notReadable(file: string, error: unknown): unknown {
 }
 
 /**
- * For what needs records: a file that has none is told from an empty one.
- * @throws CannotRunError if there is no record
+ * For what has to be a log: one that has no record is told from one of another program. The log of a kernel that did not come to its first
+ * record has the header, and what the runtime said.
+ * @throws CannotRunError if it is none
  */
-export function requireRecords(file: string, counts: ReadingCounts): void {
-  if (counts.records > 0) return;
-  if (counts.bytes === 0) throw new CannotRunError(`${file}: the file is empty`);
-  const lines = counts.lines === 1 ? 'its one line' : `its ${counts.lines} lines`;
-  if (counts.unknown > 0) throw new CannotRunError(`${file}: none of ${lines} is a record that this program knows${ofVersion(counts)}`);
-  const seen = counts.firstOther === undefined ? '' : `; the first is ${JSON.stringify(counts.firstOther)}`;
-  throw new CannotRunError(`${file}: this is no log of Chronovisor: none of ${lines} is a record${seen}`);
+export function requireLog(file: string, counts: ReadingCounts): void {
+  const { bytes, lines, records, unknown, hasHeader, version, firstOther } = counts;
+  if (bytes === 0) throw new CannotRunError(`${file}: the file is empty`);
+  if (records > 0 || (hasHeader && unknown === 0 && version === undefined)) return;
+  const all = lines === 1 ? 'its one line' : `its ${lines} lines`;
+  if (unknown > 0 || hasHeader) throw new CannotRunError(`${file}: none of ${all} is a record that this program knows${ofVersion(counts)}`);
+  const seen = firstOther === undefined ? '' : `; the first is ${JSON.stringify(firstOther)}`;
+  throw new CannotRunError(`${file}: this is no log of Chronovisor: none of ${all} is a record${seen}`);
 }
 
 const ofVersion = ({ version }: ReadingCounts): string =>

@@ -76,6 +76,11 @@ describe("QEMU's arguments", () => {
 
   it('have the exit device only when there is to be one', () => {
     expect(argumentsFor({ debugExit: false }).join(' ')).not.toContain('isa-debug-exit');
+    expect(valuesOf(argumentsFor({ lineDriver: true }), '-device').slice(0, 2)).toEqual([
+      'pc-testdev',
+      'isa-debugcon,iobase=0xe9,chardev=trace',
+    ]);
+    expect(argumentsFor().join(' ')).not.toContain('pc-testdev');
   });
 
   it('join every -device and -serial to a chardev that exists', () => {

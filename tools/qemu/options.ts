@@ -21,6 +21,8 @@ export interface MachineOptions {
   readonly com1: 'terminal' | 'none' | { readonly socket: string };
   /** Whether the device is there that reports the kernel's exit code. */
   readonly debugExit: boolean;
+  /** Whether the device is there by which the kernel drives interrupt lines itself (ports 2000h on): for conformance cases. */
+  readonly lineDriver?: boolean;
   /** Passed to QEMU as they are. */
   readonly extra: readonly string[];
 }
@@ -55,7 +57,7 @@ export interface Endpoints {
 const escaped = (value: string): string => value.replaceAll(',', ',,');
 
 export function qemuArguments(options: MachineOptions, endpoints: Endpoints): string[] {
-  const { machine, hpet, cpu, memory, cpus, icount, seed, traceChannel, com1, debugExit, extra } = options;
+  const { machine, hpet, cpu, memory, cpus, icount, seed, traceChannel, com1, debugExit, lineDriver = false, extra } = options;
   if (machine === 'microvm' && !hpet) throw new UsageError('--no-hpet: a microvm never has an HPET');
   const machineText = machine === 'microvm' ? 'microvm,pit=on,pic=on,rtc=on' : `${machine},hpet=${hpet ? 'on' : 'off'}`;
   const cpuText = cpu === 'EPYC' ? ['EPYC', ...EPYC_WITHOUT.map((feature) => `-${feature}`)].join(',') : cpu;
@@ -67,6 +69,8 @@ export function qemuArguments(options: MachineOptions, endpoints: Endpoints): st
     ...['-nodefaults', '-no-user-config', '-no-reboot', '-vga', 'none', '-display', 'none'],
     ...com1Arguments(com1),
     ...['-chardev', `socket,id=monitor,path=${escaped(endpoints.monitorSocket)}`, '-mon', 'chardev=monitor,mode=control'],
+    // Before the trace's device: of two at one port QEMU hears the later one, and this one is at E8h to EBh too.
+    ...(lineDriver ? ['-device', 'pc-testdev'] : []),
     ...(traceChannel
       ? ['-chardev', `socket,id=trace,path=${escaped(endpoints.traceSocket)}`, '-device', 'isa-debugcon,iobase=0xe9,chardev=trace']
       : []),

@@ -6,7 +6,7 @@ export const asJson = (value: unknown, space?: number): string =>
   JSON.stringify(value, (_, own: unknown) => (typeof own === 'bigint' ? Number(own) : own), space);
 
 export function reportData(report: Report) {
-  const { records, from, to, system, single, timers, slots, outputs, partitions, series, losses } = report;
+  const { records, from, to, system, single, timers, slots, outputs, partitions, virtualDevices, series, losses } = report;
   return {
     ...{ records, from, to },
     system: system.name === undefined ? undefined : { name: system.name, epoch: system.epoch },
@@ -16,6 +16,7 @@ export function reportData(report: Report) {
     slots: slots.map((slot) => ({ ...slot, name: system.nameOf(slot.partition) })),
     outputs: outputs.map((output) => ({ ...output, name: system.nameOf(output.partition) })),
     ...partitions,
+    ...virtualDevices,
     series: series.map(({ quantity, subject, summary }) => ({ quantity, subject, ...summary })),
     losses,
   };
@@ -44,7 +45,7 @@ export interface Figure {
 }
 
 export function reportFigures(report: Report): Figure[] {
-  const { system, single, slots, partitions, series, losses } = report;
+  const { system, single, slots, partitions, virtualDevices, series, losses } = report;
   const figures: Figure[] = [];
   function add(table: string, subject: string, unit: Figure['unit'], values: Readonly<Record<string, Figure['value']>>): void {
     for (const [quantity, value] of Object.entries(values)) figures.push({ table, subject, quantity, value, unit });
@@ -66,6 +67,10 @@ export function reportFigures(report: Report): Figure[] {
   }
   for (const { partition, event, action, count, line } of partitions.health)
     figures.push({ table: 'health', subject: system.nameOf(partition), quantity: `${event} ${action}`, value: count, unit: '', line });
+  for (const { partition, source, accepted, merged, dropped, lost } of virtualDevices.accounts)
+    add('ticks', `${system.nameOf(partition)}/${source}`, '', { accepted, merged, dropped, lost });
+  for (const { partition, device, reads, writes, misuses } of virtualDevices.devices)
+    add('device', `${system.nameOf(partition)}/${device}`, '', { reads, writes, misuses });
   for (const fields of single.of('clock.compared')) add('clock', fields.clock, 'ppb', { drift: fields['drift-ppb'] });
   if (partitions.costs) add('kernel', '', 'ns', { 'longest stretch': partitions.costs['longest-stretch'] });
   const { dropped, missing, errors, warnings, diagnostics } = losses;

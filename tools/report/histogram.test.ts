@@ -111,6 +111,15 @@ describe("a histogram's lines", () => {
     ]);
   });
 
+  it('name edges with as many digits as tell them apart', () => {
+    const labels = (values: readonly number[]): string[] =>
+      histogramLines(series(values))
+        .slice(2)
+        .map((line) => line.replace(/ +\d+ #+$/, '').trim());
+    expect(labels([999_847, 999_890])).toEqual(['999.845 us to 999.85 us', '...', '999.89 us to 999.895 us']);
+    expect(labels([1_000_000, 1_200_000])).toEqual(['1 ms to 1.02 ms', '...', '1.2 ms to 1.22 ms']);
+  });
+
   it('show two runs over each other', () => {
     const lines = histogramLines(series([1, 1, 1, 1, 2]), { other: series([1, 2, 2, 2, 2, 3]) });
     expect(lines.slice(1, 3)).toEqual([expect.stringMatching(/^# count 5, /), expect.stringMatching(/^o count 6, /)]);
@@ -128,6 +137,15 @@ describe('a histogram as HTML', () => {
     expect(html).toContain('class="limit"');
     expect(html).toContain('p99.9 6 ns');
     expect(html).not.toContain('http');
+  });
+
+  it.each([
+    [4, '← limit 4 ns'],
+    [100, 'limit 100 ns →'],
+  ])('has an arrow where the limit of %i ns lies beyond all there is', (limit, text) => {
+    const html = histogramHtml(series([5, 6]), { limit });
+    expect(html).toContain(`>${text}</text>`);
+    expect(html).not.toContain('class="limit"');
   });
 
   it('has the other run as outlines', () => {

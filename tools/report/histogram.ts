@@ -78,7 +78,12 @@ export function logarithmic(count: number, most: number): number {
   return most === 1 ? 1 : 0.1 + (0.9 * Math.log(count)) / Math.log(most);
 }
 
-const label = ({ from, to }: Bin): string => (to - from === 1 ? `${from} ns` : `${showNanos(from, 4)} to ${showNanos(to, 4)}`);
+/** Edges of bins for people, with no more digits than it takes to tell them apart. */
+export function edgeText(bins: readonly Bin[]): (edge: number) => string {
+  const edges = [...bins.map(({ from }) => from), bins.at(-1)!.to];
+  const digits = [4, 5, 6].find((own) => new Set(edges.map((edge) => showNanos(edge, own))).size === edges.length);
+  return (edge) => showNanos(edge, digits);
+}
 
 export interface HistogramOptions {
   /** Drawn as a line between the bins. Nanoseconds. */
@@ -108,7 +113,8 @@ export function histogramLines(series: NamedSeries, { limit, other }: HistogramO
   const own = countsIn(bins, series.distribution);
   const others = other ? countsIn(bins, other.distribution) : own.map(() => 0);
   const most = Math.max(...own, ...others);
-  const labels = bins.map(label);
+  const edge = edgeText(bins);
+  const labels = bins.map(({ from, to }) => (to - from === 1 ? `${from} ns` : `${edge(from)} to ${edge(to)}`));
   const width = Math.max(...labels.map((text) => text.length));
   const digits = String(most).length;
   const cells = (count: number): number => Math.round(logarithmic(count, most) * BAR_WIDTH);

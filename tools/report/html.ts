@@ -1,5 +1,5 @@
 /** A report as one HTML page that needs no network: the tables as text, the histograms as drawings. Readable without colours, light or dark. */
-import { binsFor, countsIn, logarithmic, show, type HistogramOptions } from './histogram.ts';
+import { binsFor, countsIn, edgeText, logarithmic, show, type Bin, type HistogramOptions } from './histogram.ts';
 import { reportLines, type Report } from './report.ts';
 import { QUANTITIES, type NamedSeries, type Summary } from './samples.ts';
 import { showNanos } from './statistics.ts';
@@ -46,19 +46,15 @@ export function histogramHtml(series: NamedSeries, { limit, other }: HistogramOp
     return `<rect class="${name}" x="${round(x)}" y="${round(top)}" width="${round(step - 2)}" height="${round(BOTTOM - top)}">${title}</rect>`;
   }
 
+  const edge = edgeText(bins);
   // So many labels have room.
   const every = Math.ceil(bins.length / 8);
   const labels = bins.map(({ from }, index) =>
-    index % every === 0 ? `<text x="${round(LEFT + index * step)}" y="${BOTTOM + 14}">${escapeHtml(showNanos(from, 4))}</text>` : '',
+    index % every === 0 ? `<text x="${round(LEFT + index * step)}" y="${BOTTOM + 14}">${escapeHtml(edge(from))}</text>` : '',
   );
   const powers = Array.from({ length: Math.floor(Math.log10(most)) + 1 }, (_, index) => 10 ** index);
   const scale = powers.map((count) => `<text x="${LEFT - 6}" y="${round(y(count) + 4)}" text-anchor="end">${count}</text>`);
-  const limitX = limit === undefined ? undefined : LEFT + placeOf(limit, bins) * step;
-  const limitMark =
-    limitX === undefined
-      ? ''
-      : `<line class="limit" x1="${round(limitX)}" y1="${TOP}" x2="${round(limitX)}" y2="${BOTTOM}"/>` +
-        `<text x="${round(limitX)}" y="${TOP - 4}" text-anchor="end">limit ${escapeHtml(showNanos(limit!))}</text>`;
+  const mark = limit === undefined ? '' : limitMark(limit, bins, (place) => LEFT + place * step);
   return [
     '<figure class="histogram">',
     `<figcaption><b>${escapeHtml(`${series.quantity} of ${series.subject}`)}</b>: ${escapeHtml(QUANTITIES[series.quantity])}.`,
@@ -69,7 +65,7 @@ export function histogramHtml(series: NamedSeries, { limit, other }: HistogramOp
     `<line class="axis" x1="${LEFT}" y1="${BOTTOM}" x2="${WIDTH}" y2="${BOTTOM}"/>`,
     ...labels,
     ...scale,
-    limitMark,
+    mark,
     '</svg>',
     '</figure>',
   ]
@@ -77,12 +73,18 @@ export function histogramHtml(series: NamedSeries, { limit, other }: HistogramOp
     .join('\n');
 }
 
-/** Position along the bins, in bins; at the ends for what lies outside. */
-function placeOf(value: number, bins: readonly { readonly from: number; readonly to: number }[]): number {
-  const index = bins.findIndex(({ to }) => value < to);
-  if (index < 0) return bins.length;
+/** A line at the limit; an arrow at the edge where it lies beyond all of the bins. */
+function limitMark(limit: number, bins: readonly Bin[], xAt: (place: number) => number): string {
+  const label = escapeHtml(`limit ${showNanos(limit)}`);
+  const text = (x: number, anchor: string, words: string): string =>
+    `<text x="${x.toFixed(1)}" y="${TOP - 4}" text-anchor="${anchor}">${words}</text>`;
+  if (limit < bins[0]!.from) return text(xAt(0), 'start', `\u2190 ${label}`);
+  const index = bins.findIndex(({ to }) => limit < to);
+  if (index < 0) return text(xAt(bins.length), 'end', `${label} \u2192`);
   const { from, to } = bins[index]!;
-  return index + Math.max(0, (value - from) / (to - from));
+  const x = xAt(index + (limit - from) / (to - from));
+  const line = `<line class="limit" x1="${x.toFixed(1)}" y1="${TOP}" x2="${x.toFixed(1)}" y2="${BOTTOM}"/>`;
+  return line + text(x, index < bins.length / 2 ? 'start' : 'end', label);
 }
 
 /** @param title for people: the log's name */

@@ -101,6 +101,23 @@ describe('slots', () => {
     expect(rest).toEqual([]);
   });
 
+  it('are the same in a log that is out of order', () => {
+    const shuffled = [
+      ...CREATED,
+      ...RUN.slice(CREATED.length).sort((a, b) => Number((a.at * 7_919n) % 1_009n) - Number((b.at * 7_919n) % 1_009n)),
+    ];
+    expect(shuffled.map(({ at }) => at)).not.toEqual(RUN.map(({ at }) => at));
+    const figures = (records: readonly TraceRecord[]) =>
+      slotReports(records).map(({ partition, planned, runs, period, startErrors }) => [
+        partition,
+        planned,
+        runs,
+        period,
+        startErrors?.jitter,
+      ]);
+    expect(figures(shuffled)).toEqual(figures(RUN));
+  });
+
   it('that did not run in a frame show it', () => {
     const halted = RUN.filter(
       ({ event, fields }) => event !== 'slot.run' || !('frame' in fields) || fields.partition === 0 || fields.frame === 0,

@@ -14,6 +14,7 @@ import { createSystem, type System } from './system.ts';
 import { cut, fitted, sections } from './table.ts';
 import { createTimers, timerTable, type TimerReport } from './timers.ts';
 import { usesReport } from './uses.ts';
+import { createVirtualDevices, deviceTable, tickTable, type VirtualDevicesReport } from './virtual-devices.ts';
 
 /** Events of which a run has a few, and which are shown one by one. */
 const SINGLE_EVENTS = [
@@ -33,6 +34,7 @@ export interface Report {
   readonly slots: readonly SlotReport[];
   readonly outputs: readonly OutputReport[];
   readonly partitions: PartitionsReport;
+  readonly virtualDevices: VirtualDevicesReport;
   readonly series: readonly NamedSeries[];
   readonly losses: LossesReport;
 }
@@ -53,6 +55,7 @@ export function createReport(): ReportBuilder {
   const slots = createSlots(system);
   const outputs = createOutputs(system);
   const partitions = createPartitions(system);
+  const virtualDevices = createVirtualDevices(system);
   const others = createOtherSeries();
   const losses = createLosses();
   return {
@@ -65,7 +68,7 @@ export function createReport(): ReportBuilder {
       if (to === undefined || record.at > to) to = record.at;
       system.push(record);
       single.push(record);
-      for (const each of [timers, slots, outputs, partitions, others]) each.push(record, line.number);
+      for (const each of [timers, slots, outputs, partitions, virtualDevices, others]) each.push(record, line.number);
     },
     result: () => ({
       ...{ records, from, to, system, single },
@@ -73,7 +76,8 @@ export function createReport(): ReportBuilder {
       slots: slots.result(),
       outputs: outputs.result(),
       partitions: partitions.result(),
-      series: [...slots.series(), ...timers.series(), ...outputs.series(), ...others.result()],
+      virtualDevices: virtualDevices.result(),
+      series: [...slots.series(), ...timers.series(), ...outputs.series(), ...virtualDevices.series(), ...others.result()],
       losses: losses.result(),
     }),
   };
@@ -127,7 +131,7 @@ export function seriesTable(series: readonly NamedSeries[]): string[] {
 
 /** All tables, each under its heading, at most 100 columns wide. */
 export function reportLines(report: Report): string[] {
-  const { system, single, timers, slots, outputs, partitions, series, losses } = report;
+  const { system, single, timers, slots, outputs, partitions, virtualDevices, series, losses } = report;
   return sections([
     ['Intervals from interrupt to interrupt, and latency from the stub to the handler in TypeScript', timerTable(timers)],
     ['What time is made of', selectionLines(single)],
@@ -137,6 +141,8 @@ export function reportLines(report: Report): string[] {
     [system.name === undefined ? 'Partitions' : `Partitions of ${system.name}`, partitionTable(partitions)],
     ['Slots: starts from the nominal instant to the first instruction of the guest', slotTable(slots, system)],
     ['Outputs: writes to traced ports, from the nominal instant', outputTable(outputs, system)],
+    ['Virtual timers: what became of their ticks', tickTable(virtualDevices, system)],
+    ['Virtual devices: accesses of programs', deviceTable(virtualDevices, system)],
     ['Exits by reason', exitLines(partitions)],
     ['Health', healthTable(partitions, system)],
     ['The kernel between two runs of guests', costLines(partitions)],

@@ -123,6 +123,7 @@ export const QUANTITIES = {
   'interrupt.latency': 'from the stub to the handler in TypeScript',
   'output.lateness': "from the nominal instant to the output's edge",
   'port.lateness': 'from the nominal instant to the write',
+  'tick.lateness': "from a virtual timer's deadline to its tick, in guest time",
   'gc.duration': 'garbage collections',
 } as const;
 export type Quantity = keyof typeof QUANTITIES;

@@ -46,13 +46,36 @@ interface Slot {
   total: number;
 }
 
+/** So far apart may slots of one frame be in a log that is out of order. */
+const FRAMES_REMEMBERED = 4_096;
+
+interface FrameCount {
+  push(frame: number): void;
+  count(): number;
+}
+
+/** Different frames, in memory that does not grow with their number. */
+function createFrameCount(): FrameCount {
+  const recent = new Set<number>();
+  let count = 0;
+  return {
+    push: (frame) => {
+      if (recent.has(frame)) return;
+      count++;
+      recent.add(frame);
+      if (recent.size > FRAMES_REMEMBERED) recent.delete(recent.values().next().value!);
+    },
+    count: () => count,
+  };
+}
+
 export interface Slots extends Accumulator<SlotReport[]> {
   series(): NamedSeries[];
 }
 
 export function createSlots(system: System): Slots {
   const slots = new Map<string, Slot>();
-  const frames = new Map<number, { last: number; count: number }>();
+  const frames = new Map<number, FrameCount>();
   const kept = createKeptRecords(['slot.worst']);
   let firstNominal: bigint | undefined;
   let end = 0n;
@@ -72,13 +95,9 @@ export function createSlots(system: System): Slots {
     else own.startErrors.push(Number(entered - nominal), line, at);
     own.ran.push(Number(left - entered), line, at);
     own.total += Number(left - entered);
-    // Frames only go up; in a log that is out of order, a slot that comes too late was planned with the others of its frame.
-    const counted = frames.get(plan);
-    if (!counted) frames.set(plan, { last: frame, count: 1 });
-    else if (frame > counted.last) {
-      counted.last = frame;
-      counted.count++;
-    }
+    let counted = frames.get(plan);
+    if (!counted) frames.set(plan, (counted = createFrameCount()));
+    counted.push(frame);
     firstNominal ??= nominal;
     if (left > end) end = left;
   }
@@ -93,10 +112,10 @@ export function createSlots(system: System): Slots {
       plan,
       slot,
       partition,
-      planned: frames.get(plan)!.count,
+      planned: frames.get(plan)!.count(),
       runs: ran.count,
       woken,
-      period: frameCount > 0 && ran.count > 1 ? Number(last.nominal - first.nominal) / frameCount : undefined,
+      period: frameCount !== 0 ? Number(last.nominal - first.nominal) / frameCount : undefined,
       startErrors: startErrors.summary(),
       ran: ran.summary(),
       share: elapsed > 0 ? (total / elapsed) * 100 : undefined,

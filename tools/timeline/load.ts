@@ -1,5 +1,5 @@
 /** The records of a stored log, for timelines and exports. */
-import { readLog, readingRemarks, requireRecords } from '../log/read.ts';
+import { readLog, readingRemarks, requireLog } from '../log/read.ts';
 import { CannotRunError, UsageError } from '../errors.ts';
 import type { LoggedRecord } from './model.ts';
 
@@ -10,12 +10,12 @@ export interface LoadedLog {
 }
 
 /**
- * @param boot which start of the kernel, counted from 0, where a capture has several; by default the last one, as their stamps begin anew
+ * @param boot which start of the kernel, counted from 1, where a capture has several; by default the last one, as their stamps begin anew
  * @throws CannotRunError where the file can not be read, or has no record
  */
 export async function loadRecords(file: string, boot?: number): Promise<LoadedLog> {
   let logged: LoggedRecord[] = [];
-  let kept = boot ?? 0;
+  let kept = boot === undefined ? 0 : boot - 1;
   const counts = await readLog(file, (line) => {
     if (line.parsed.kind !== 'record') return;
     if (boot === undefined && line.boot !== kept) {
@@ -24,10 +24,9 @@ export async function loadRecords(file: string, boot?: number): Promise<LoadedLo
     }
     if (line.boot === kept) logged.push({ record: line.parsed.record, line: line.number, text: line.text });
   });
-  requireRecords(file, counts);
-  if (boot !== undefined && boot >= counts.boots) throw new UsageError(`--boot ${boot}: ${file} has boots 0 to ${counts.boots - 1}`);
-  if (logged.length === 0) throw new CannotRunError(`${file}: boot ${kept} has no record`);
-  const several =
-    counts.boots > 1 ? [`the log has ${counts.boots} boots; this is number ${kept}, counted from 0 (--boot takes another)`] : [];
+  requireLog(file, counts);
+  if (boot !== undefined && boot > counts.boots) throw new UsageError(`${file}: there is no boot ${boot}; the log has ${counts.boots}`);
+  if (logged.length === 0) throw new CannotRunError(`${file}: there is no record to show`);
+  const several = counts.boots > 1 ? [`the log has ${counts.boots} boots; this is number ${kept + 1} (--boot)`] : [];
   return { logged, remarks: [...readingRemarks(counts), ...several] };
 }

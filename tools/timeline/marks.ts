@@ -20,7 +20,6 @@ export const MARK_LOOKS: Readonly<Record<MarkKind, MarkLook>> = {
   plan: { shape: 'plus', ink: 'focus', name: 'plan switched' },
   state: { shape: 'square', ink: 'focus', name: 'state' },
   injection: { shape: 'down', ink: 'focus', name: 'injection' },
-  exit: { shape: 'up', ink: 'ink', name: 'VM exit' },
   warning: { shape: 'hexagon', ink: 'caution', name: 'warning' },
   health: { shape: 'diamond', ink: 'alarm', name: 'health event' },
   error: { shape: 'cross', ink: 'alarm', name: 'error' },

@@ -152,6 +152,33 @@ describe('a log of timers', () => {
   });
 });
 
+describe('a log of virtual devices', () => {
+  const timeline = timelineOf(
+    loggedOf([
+      line(EVENTS.partitionCreated, 1000, 0, 'guest', 'a.bin', 4096),
+      line(EVENTS.platformTimer, 1001, 0, 3, 'pit'),
+      line(EVENTS.platformTick, 5000, 0, 3, 4000n, 12n),
+      line(EVENTS.guestInterrupt, 5100, 0, 0x30),
+      line(EVENTS.guestTime, 6000, 0, -500n, 40n),
+    ]),
+    'x.log',
+  );
+  const curves = timeline.lanes.flatMap(({ label, curve }) => (curve ? [[label, curve.at, curve.values]] : []));
+
+  it('has injections in the partition, and ticks in a lane of their timer', () => {
+    expect(laneOf(timeline, 'partition 0').marks.find(({ kind }) => kind === 'injection')!.at).toEqual([5100]);
+    const [ticks] = timeline.lanes.filter(({ group }) => group === 'Timers');
+    expect(ticks).toMatchObject({ label: expect.stringContaining('pit'), marks: [{ kind: 'interrupt', at: [5000] }] });
+  });
+
+  it('has guest time as curves', () => {
+    expect(curves).toEqual([
+      [expect.stringContaining('guest time - host time'), [6000], [-500]],
+      [expect.stringContaining('owed'), [6000], [40]],
+    ]);
+  });
+});
+
 describe('whatever a log has in it', () => {
   it('every event there is has a place, with any values', () => {
     const logged = ALL_EVENTS.flatMap((event) => sampleRecords(event).map((values) => line(event, 5000, ...values)));

@@ -5,7 +5,7 @@
  */
 import type { EventName, RecordOf, TraceRecord } from '../../kernel/trace/events.ts';
 import { framesWithin, newSpans, type Curve, type Marks, type PlannedSlot, type Spans } from './columns.ts';
-import { plannedSlots, type SlotSeen } from './plans.ts';
+import { plannedSlots, type DescribedSlot, type PlanSwitch, type SlotSeen } from './plans.ts';
 
 /** From the least to the most weighty: of two in one place, the later one is seen. */
 export const MARK_KINDS = [
@@ -20,7 +20,6 @@ export const MARK_KINDS = [
   'plan',
   'state',
   'injection',
-  'exit',
   'warning',
   'health',
   'error',
@@ -80,6 +79,8 @@ interface Sheet {
   partition(index: number): Lane;
   cpu(record: TraceRecord): Lane;
   timer(name: string): Lane;
+  /** Of a source of a partition's virtual devices. */
+  ticks(partition: number, source: number): Lane;
   nameOf(partition: number): string;
   slot(seen: SlotSeen): void;
 }
@@ -181,6 +182,7 @@ const PLACES: { readonly [Name in EventName]: Place<Name> } = {
     const curve = sheet.curve(`value ${partition} ${code}`, 'Values', `${sheet.nameOf(partition)}: value ${code}`, '', 'points');
     sheet.point(curve, record.at, value);
   },
+  'plan.slot': onCpu('note'),
   'plan.switched': onCpu('plan'),
   'slot.late': (record, sheet) => sheet.mark(sheet.partition(record.fields.partition), 'warning', record.at),
   'exit.counts': onCpu('note'),
@@ -193,6 +195,18 @@ const PLACES: { readonly [Name in EventName]: Place<Name> } = {
   'system.started': onCpu('state'),
   'slot.worst': onCpu('note'),
   'system.costs': onCpu('note'),
+  'platform.timer': (record, sheet) => sheet.mark(sheet.partition(record.fields.partition), 'note', record.at),
+  'platform.tick': (record, sheet) => sheet.mark(sheet.ticks(record.fields.partition, record.fields.source), 'interrupt', record.at),
+  'guest.interrupt': (record, sheet) => sheet.mark(sheet.partition(record.fields.partition), 'injection', record.at),
+  'guest.time': (record, sheet) => {
+    const { partition, offset, owed } = record.fields;
+    const name = sheet.nameOf(partition);
+    sheet.point(sheet.curve(`guest time ${partition}`, 'Clocks', `${name}: guest time - host time`, 'ns', 'step'), record.at, offset);
+    sheet.point(sheet.curve(`owed ${partition}`, 'Clocks', `${name}: owed guest time`, 'ns', 'step'), record.at, owed);
+  },
+  'device.misuse': (record, sheet) => sheet.mark(sheet.partition(record.fields.partition), 'warning', record.at),
+  'platform.accounts': onCpu('note'),
+  'device.counts': onCpu('note'),
   'test.case': (record, sheet) => sheet.mark(sheet.cpu(record), record.fields.result === 'pass' ? 'note' : 'error', record.at),
   benchmark: onCpu('note'),
 };
@@ -208,8 +222,11 @@ export function timelineOf(logged: readonly LoggedRecord[], title: string, { fro
   const curves = new Map<string, Curve>();
   const marks = new Map<Lane, Map<MarkKind, Marks<MarkKind>>>();
   const names = new Map<number, string>();
+  /** By partition and number. */
+  const sources = new Map<string, string>();
   const slots: SlotSeen[] = [];
-  const switches: number[] = [];
+  const switches: PlanSwitch[] = [];
+  const described: DescribedSlot[] = [];
   const lines: string[] = [];
   const lineNumbers: number[] = [];
   let first = Infinity;
@@ -273,13 +290,24 @@ export function timelineOf(logged: readonly LoggedRecord[], title: string, { fro
     partition: (index) => laneOf(`partition ${index}`, 'Partitions', names.get(index) ?? `#${index}`),
     cpu: ({ cpu }) => laneOf(`cpu${cpu}`, 'CPUs', `cpu${cpu}`),
     timer: (name) => laneOf(`timer ${name}`, 'Timers', name),
+    ticks: (partition, source) =>
+      laneOf(
+        `ticks ${partition} ${source}`,
+        'Timers',
+        `${names.get(partition) ?? `#${partition}`}: ${sources.get(`${partition} ${source}`) ?? `source ${source}`}`,
+      ),
     nameOf: (partition) => names.get(partition) ?? `#${partition}`,
     slot: (slot) => slots.push(slot),
   };
 
   for (const { record, line, text } of logged) {
     if (record.event === 'partition.created') names.set(record.fields.partition, record.fields.name);
-    if (record.event === 'plan.switched') switches.push(record.fields.frame);
+    if (record.event === 'platform.timer') sources.set(`${record.fields.partition} ${record.fields.source}`, record.fields.name);
+    if (record.event === 'plan.switched') switches.push(record.fields);
+    if (record.event === 'plan.slot') {
+      const { plan, slot, partition, start, duration, 'major-frame': majorFrame } = record.fields;
+      described.push({ plan, slot, partition, start: Number(start), duration: Number(duration), majorFrame: Number(majorFrame) });
+    }
     if (record.event === 'system.started') {
       epoch = Number(record.fields.epoch);
       system = record.fields.name;
@@ -296,7 +324,7 @@ export function timelineOf(logged: readonly LoggedRecord[], title: string, { fro
   if (first > last) [first, last] = [0, 1];
   first = from ?? first;
   last = to ?? last;
-  for (const [cpu, partition, slot] of plannedSlots(slots, switches)) {
+  for (const [cpu, partition, slot] of plannedSlots(slots, switches, described)) {
     lanes.get(`partition ${partition}`)?.planned.push(slot);
     lanes.get(`cpu${cpu}`)?.planned.push(slot);
   }

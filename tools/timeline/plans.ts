@@ -1,6 +1,7 @@
 /**
- * Plans as the runs of their slots tell them: the log has each slot's nominal start, not its length. A slot lasts until the next one of its
- * CPU begins; of a plan that leaves the CPU idle between slots, that is longer than the plan says, and a slot that never ran is not known.
+ * Plans as the log tells them. Where it describes their slots, that is what is planned, from frames that the runs date. Where it does not, the runs
+ * themselves have to do: a slot then lasts until the next one of its CPU begins; of a plan that leaves the CPU idle between slots that is longer
+ * than the plan says, and a slot that never ran is not known.
  */
 import { bisectRight } from 'd3-array';
 import type { PlannedSlot } from './columns.ts';
@@ -15,23 +16,49 @@ export interface SlotSeen {
   readonly left: number;
 }
 
+/** Of a plan, from the start of its major frame; ns. */
+export interface DescribedSlot {
+  readonly plan: number;
+  readonly slot: number;
+  readonly partition: number;
+  readonly start: number;
+  readonly duration: number;
+  readonly majorFrame: number;
+}
+
+/** A plan begins with a frame. */
+export interface PlanSwitch {
+  readonly frame: number;
+  readonly plan: number;
+}
+
 interface Stay {
+  readonly plan: number;
   firstFrame: number;
   readonly slots: Map<string, SlotSeen[]>;
   lastFrame: number;
 }
 
-/** @param switches the frames with which a plan began, but for the first one; in any order */
+/**
+ * @param switches in any order; the plan of the frames before them is 0
+ * @param described of the plans whose slots the log describes
+ */
 export function plannedSlots(
   seen: readonly SlotSeen[],
-  switches: readonly number[],
+  switches: readonly PlanSwitch[],
+  described: readonly DescribedSlot[] = [],
 ): [cpu: number, partition: number, slot: PlannedSlot][] {
-  const begins = [...new Set(switches)].sort((a, b) => a - b);
+  const planFrom = new Map([...switches].sort((a, b) => a.frame - b.frame).map(({ frame, plan }) => [frame, plan]));
+  const begins = [...planFrom.keys()];
   const stays = new Map<number, Stay>();
   for (const run of seen) {
     const index = bisectRight(begins, run.frame);
     let stay = stays.get(index);
-    if (!stay) stays.set(index, (stay = { firstFrame: begins[index - 1] ?? run.frame, slots: new Map(), lastFrame: run.frame }));
+    if (!stay) {
+      const first = begins[index - 1];
+      const plan = first === undefined ? 0 : planFrom.get(first)!;
+      stays.set(index, (stay = { plan, firstFrame: first ?? run.frame, slots: new Map(), lastFrame: run.frame }));
+    }
     stay.firstFrame = Math.min(stay.firstFrame, run.frame);
     stay.lastFrame = Math.max(stay.lastFrame, run.frame);
     const key = `${run.cpu} ${run.slot}`;
@@ -39,7 +66,24 @@ export function plannedSlots(
     if (own) own.push(run);
     else stay.slots.set(key, [run]);
   }
-  return [...stays.values()].flatMap(slotsOf);
+  return [...stays.values()].flatMap((stay) => {
+    const own = described.filter(({ plan }) => plan === stay.plan);
+    return own.length > 0 ? slotsDescribed(stay, own) : slotsOf(stay);
+  });
+}
+
+/** Every slot of the plan in every frame, whether it ran or not. */
+function slotsDescribed({ firstFrame, lastFrame, slots }: Stay, described: readonly DescribedSlot[]): [number, number, PlannedSlot][] {
+  const run = [...slots.values()][0]![0]!;
+  const origin = described.find(({ slot }) => slot === run.slot);
+  if (!origin) return [];
+  const { majorFrame } = origin;
+  const begin = run.nominal - origin.start - (run.frame - firstFrame) * majorFrame;
+  return described.map(({ slot, partition, start, duration }) => [
+    run.cpu,
+    partition,
+    { slot, start: begin + start, duration, period: majorFrame, frames: lastFrame - firstFrame + 1, firstFrame },
+  ]);
 }
 
 function slotsOf({ firstFrame, lastFrame, slots }: Stay): [number, number, PlannedSlot][] {

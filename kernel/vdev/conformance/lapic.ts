@@ -24,7 +24,10 @@ const TSC_MSR = 0x10;
 const SPURIOUS = 0xff;
 const ENTRIES = [LAPIC.LVT_TIMER, LAPIC.LVT_THERMAL, LAPIC.LVT_PERF, LAPIC.LVT_LINT0, LAPIC.LVT_LINT1, LAPIC.LVT_ERROR] as const;
 const NO_DEADLINE_MODE = { qemu: 'TCG offers no TSC-deadline mode' } as const;
-const ONE_CPU = 'a second CPU';
+/** "Send illegal vector", "Receive illegal vector". */
+export const NO_LOW_VECTORS = { qemu: 'QEMU delivers vectors under 16, and the kernel takes them for exceptions' } as const;
+/** Of the kernel that runs the cases there. */
+export const NO_NMI = { qemu: 'the kernel takes an NMI for a failure' } as const;
 
 export function read(target: InterruptTarget, offset: number): number {
   return Number(target.read(LAPIC_ADDRESS + offset, 4));
@@ -52,6 +55,11 @@ const banksOf = (target: InterruptTarget, banks: number): string =>
   list(Array.from({ length: 8 }, (_, bank) => read(target, banks + bank * LAPIC.BANK_STRIDE)));
 const EMPTY = list([0, 0, 0, 0, 0, 0, 0, 0]);
 
+function isServing(target: InterruptTarget): boolean {
+  for (let bank = 7; bank >= 0; bank--) if (read(target, LAPIC.ISR + bank * LAPIC.BANK_STRIDE) !== 0) return true;
+  return false;
+}
+
 /** A state that every case starts from: enabled, nothing requested or in service, all entries masked, timer stopped. */
 export function prepareLapic(target: InterruptTarget): void {
   write(target, LAPIC.SVR, SVR.ENABLE | SPURIOUS);
@@ -61,7 +69,7 @@ export function prepareLapic(target: InterruptTarget): void {
   write(target, LAPIC.TPR, 0);
   write(target, LAPIC.DFR, 0xffff_ffff);
   write(target, LAPIC.LDR, 1 << 24);
-  for (let vector = 0; vector < 256; vector++) end(target);
+  for (let vector = 0; vector < 256 && isServing(target); vector++) end(target);
   for (let vector = 0; vector < 256 && target.takeVector() >= 0; vector++) end(target);
   target.takeNmis();
   for (let twice = 0; twice < 2; twice++) write(target, LAPIC.ESR, 0);
@@ -347,14 +355,15 @@ const REGISTERS: readonly InterruptCase[] = [
 
 const PRIORITIES: readonly InterruptCase[] = [
   {
-    name: 'Interrupt Request Register: each vector has its bit, from 16 to 255',
+    name: 'Interrupt Request Register: each vector has its bit',
     run: (target, expect) => {
       write(target, LAPIC.TPR, 0xff);
-      for (let vector = 16; vector <= 255; vector++) {
+      // Those below are the CPU's exceptions, for which systems have no interrupt handlers.
+      for (let vector = 32; vector <= 255; vector++) {
         raise(target, vector);
         if (!isIn(target, LAPIC.IRR, vector)) expect.equal('vector without its bit', vector, -1);
       }
-      expect.equal('IRR', banksOf(target, LAPIC.IRR), list([0xffff_0000, ...Array<number>(7).fill(0xffff_ffff)]));
+      expect.equal('IRR', banksOf(target, LAPIC.IRR), list([0, ...Array<number>(7).fill(0xffff_ffff)]));
     },
   },
   {
@@ -429,7 +438,7 @@ const PRIORITIES: readonly InterruptCase[] = [
   {
     name: 'Interrupt priority: each higher class interrupts the one in service',
     run: (target, expect) => {
-      const classes = Array.from({ length: 15 }, (_, index) => ((index + 1) << 4) | (15 - index));
+      const classes = Array.from({ length: 14 }, (_, index) => ((index + 2) << 4) | (13 - index));
       const taken = classes.map((vector) => {
         raise(target, vector);
         return target.takeVector();
@@ -467,7 +476,6 @@ const ERRORS: readonly InterruptCase[] = [
       write(target, 0x3a0, 0);
       expect.equal('written', takeErrors(target), ESR.ILLEGAL_REGISTER);
     },
-    qemuDiffers: '"write the register first": QEMU ignores writes, and logs on until it is reset',
   },
   {
     name: 'Error Status Register: errors show after a write, and go with the next',
@@ -488,7 +496,7 @@ const ERRORS: readonly InterruptCase[] = [
       expect.equal('errors', takeErrors(target), ESR.SENT_ILLEGAL_VECTOR);
       expect.equal('IRR', banksOf(target, LAPIC.IRR), EMPTY);
     },
-    qemuDiffers: '"Send illegal vector": QEMU sets the IRR bit, and logs nothing',
+    notOn: NO_LOW_VECTORS,
   },
   {
     name: 'Error Status Register: an entry with a vector under 16 is illegal when it requests',
@@ -499,7 +507,7 @@ const ERRORS: readonly InterruptCase[] = [
       pass(target, nanosOf(target, BigInt(COUNT + 1)));
       expect.equal('errors', list([before, takeErrors(target)]), list([0, ESR.RECEIVED_ILLEGAL_VECTOR]));
     },
-    qemuDiffers: '"Receive illegal vector": QEMU sets the IRR bit, and logs nothing',
+    notOn: NO_LOW_VECTORS,
   },
   {
     name: 'Error Status Register: what nobody accepts is a send accept error',
@@ -516,7 +524,7 @@ const ERRORS: readonly InterruptCase[] = [
       raise(target, 3);
       expect.equal('errors', takeErrors(target), ESR.ILLEGAL_REGISTER | ESR.SENT_ILLEGAL_VECTOR);
     },
-    qemuDiffers: '"Send illegal vector": QEMU logs illegal addresses only',
+    notOn: NO_LOW_VECTORS,
   },
   {
     name: 'LVT Error: an error requests its interrupt; a write of ESR arms the next',
@@ -692,6 +700,7 @@ const COMMANDS: readonly InterruptCase[] = [
       expect.equal('NMIs', target.takeNmis(), 1);
       expect.equal('IRR', banksOf(target, LAPIC.IRR), EMPTY);
     },
+    notOn: NO_NMI,
   },
   {
     name: 'Trigger Mode: of a fixed message it does not count, and no end of interrupt is broadcast',
@@ -707,7 +716,6 @@ const COMMANDS: readonly InterruptCase[] = [
       sendTo(target, idOf(target) ^ 0x0e, delivery(DELIVERY.INIT) | ICR.TRIGGER_LEVEL);
       expect.equal('IRR', banksOf(target, LAPIC.IRR), EMPTY);
     },
-    notOn: { qemu: ONE_CPU },
   },
 ];
 
@@ -738,7 +746,7 @@ const LOCAL_VECTORS: readonly InterruptCase[] = [
     name: 'Local Vector Table: a masked entry may have any vector',
     run: (target, expect) => {
       for (const entry of ENTRIES) write(target, entry, LVT.MASKED);
-      expect.equal('errors', takeErrors(target), 0);
+      expect.equal('errors', takeErrors(target) & (ESR.SENT_ILLEGAL_VECTOR | ESR.RECEIVED_ILLEGAL_VECTOR), 0);
     },
   },
 ];
@@ -887,17 +895,18 @@ const TIMER: readonly InterruptCase[] = [
     name: 'APIC Timer, periodic: an interrupt every initial count, without drift',
     run: (target, expect) => {
       const start = target.now();
-      startTimer(target, LVT.TIMER_PERIODIC, 10_000);
-      let count = 0;
-      for (let period = 1n; period <= 1000n; period++) {
-        target.waitUntil(instant(start + nanosOf(target, period * 10_000n) + 2n * target.slack));
-        count += countInterrupts(target);
+      const count = Math.max(10_000, 10 * slackTicks(target));
+      startTimer(target, LVT.TIMER_PERIODIC, count);
+      const after = (periods: bigint): bigint => nanosOf(target, periods * BigInt(count));
+      let interrupts = 0;
+      for (let period = 1n; period <= 500n; period++) {
+        target.waitUntil(instant(start + after(period) + 2n * target.slack));
+        interrupts += countInterrupts(target);
       }
-      expect.equal('interrupts of 1000 periods', count, 1000);
-      target.waitUntil(instant(start + nanosOf(target, 10_009_000n)));
+      expect.equal('interrupts of 500 periods', interrupts, 500);
+      target.waitUntil(instant(start + after(501n) - 1n - target.slack));
       expect.equal('before the next', countInterrupts(target), 0);
     },
-    qemuDiffers: '"reloads the current count from the initial count" when it is 0: in QEMU a period has a tick more',
   },
   {
     name: 'APIC Timer, periodic: the current count starts again from the initial count',
@@ -1066,6 +1075,7 @@ const DEADLINES: readonly InterruptCase[] = [
   {
     name: 'TSC-Deadline Mode: a write of the TSC backwards puts it off',
     run: (target, expect) => {
+      target.writeMsr(TSC_MSR, 100n * AHEAD);
       const deadline = startDeadline(target, AHEAD);
       target.writeMsr(TSC_MSR, deadline - 5n * AHEAD);
       passTsc(target, deadline - AHEAD);

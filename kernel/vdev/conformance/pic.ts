@@ -2,7 +2,7 @@
 import { CASCADE_LINE, ELCR, ICW1, ICW4, OCW2, OCW3, PIC, PIC_PORTS, POLL } from '../../regs/i8259a.ts';
 import { LAPIC, LVT } from '../../regs/local-apic.ts';
 import { drive, list, type InterruptCase, type InterruptTarget } from './interrupt-target.ts';
-import { end, prepareLapic, write as writeLapic } from './lapic.ts';
+import { end, NO_NMI, prepareLapic, write as writeLapic } from './lapic.ts';
 
 export const MASTER = PIC_PORTS.MASTER;
 export const SLAVE = PIC_PORTS.SLAVE;
@@ -379,6 +379,7 @@ const OPERATION: readonly InterruptCase[] = [
       expect.equal('vectors', list(taken), list([...[9, 10, 5, 7].map(vectorOf), -1]));
       expect.equal('ISR', list([readIsr(target, MASTER), readIsr(target, SLAVE)]), list([0, 0]));
     },
+    qemuDiffers: "INT falls with the acknowledge: that of QEMU's slave stays high in AEOI mode, and the master sees no second edge",
   },
   {
     name: 'Automatic Rotation: on a non-specific EOI the level that was served gets the lowest priority',
@@ -648,6 +649,21 @@ const TRIGGERING: readonly InterruptCase[] = [
     },
   },
   {
+    name: 'ELCR: a change counts for an input that is in use at once [Xen 9: it is ignored]',
+    run: (target, expect) => {
+      rise(target, 5);
+      target.takeVector();
+      target.out(PIC_PORTS.ELCR + ELCR.MASTER, 1, 1 << 5);
+      eoi(target, MASTER);
+      const byLevel = target.takeVector();
+      target.out(PIC_PORTS.ELCR + ELCR.MASTER, 1, 0);
+      eoi(target, MASTER);
+      fall(target, 5);
+      expect.equal('by level, by edge', list([byLevel, target.takeVector()]), list([vectorOf(5), -1]));
+    },
+    qemuDiffers: 'a level is what the input carries: QEMU looks at it when it changes only',
+  },
+  {
     name: 'ELCR: an initialization leaves it',
     run: (target, expect) => {
       target.out(PIC_PORTS.ELCR + ELCR.MASTER, 1, 1 << 5);
@@ -663,7 +679,6 @@ const TRIGGERING: readonly InterruptCase[] = [
       initialize(target, { masks: OTHERS });
       expect.equal('taken', target.takeVector(), vectorOf(5));
     },
-    qemuDiffers: 'level-triggered inputs need no edge: QEMU forgets the level until it changes',
   },
 ];
 
@@ -760,6 +775,7 @@ const LINT0: readonly InterruptCase[] = [
       expect.equal('taken', list([taken, target.takeVector()]), list([0x91, -1]));
       expect.equal('poll', poll(target, MASTER), POLL.I | 5);
     },
+    qemuDiffers: '"Fixed: delivers the interrupt specified in the vector field": QEMU passes the 8259A\'s on by every mode',
   },
   {
     name: 'LINT0 (local APIC): NMI, an edge of INT is one',
@@ -768,6 +784,7 @@ const LINT0: readonly InterruptCase[] = [
       rise(target, 5);
       expect.equal('NMIs', target.takeNmis(), 1);
     },
+    notOn: NO_NMI,
   },
 ];
 
