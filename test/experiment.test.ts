@@ -1,6 +1,6 @@
 /** The experiment in QEMU: a part of its matrix, each figure against what the rules predict, which is said here once more in numbers. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { nameOf, selectCases, type Selection } from '../tools/experiment/matrix.ts';
+import { selectCases, type Selection } from '../tools/experiment/matrix.ts';
 import { claimsOf } from '../tools/experiment/claims.ts';
 import { experimentHtml } from '../tools/experiment/html.ts';
 import { tableLines } from '../tools/experiment/table.ts';
@@ -100,9 +100,8 @@ it('says of both claims what the figures say', () => {
 it('has a table of 100 columns at most, and a page that needs no network', () => {
   const ran = [...trials.values()];
   const lines = tableLines(ran);
-  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(140);
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(100);
   const page = experimentHtml(ran, claimsOf(ran));
   expect(page.match(/<svg/g)).toHaveLength(4 * ran.length);
   expect(page).not.toMatch(/https?:|<script|<link|NaN|undefined/);
-  for (const { tried } of ran) expect(nameOf(tried)).toBeTruthy();
 });

@@ -2,8 +2,8 @@
  * The document's two claims about the patch ("虚拟化开源xen下时钟机制的研究"): that intervals between timer interrupts come to differ, and that
  * the guest's time becomes wrong, maybe slow. Each confirmed, refined or refuted by figures of the regular plan.
  */
-import { PLANS, type Era, type Variant } from './matrix.ts';
-import { millis, ratio } from './table.ts';
+import type { Era, Variant } from './matrix.ts';
+import { millis, ratio, wrapWords } from './table.ts';
 import type { Trial } from './trial.ts';
 
 export type Verdict = 'confirmed' | 'refined' | 'refuted';
@@ -71,25 +71,11 @@ export function claimsOf(trials: readonly Trial[]): Claim[] {
   });
 }
 
-const FRAME = PLANS.regular.frame / 1e6;
 const ERA_TEXT: Readonly<Record<Era, string>> = { today: "by today's rules (mode 0)", '2007': 'by the rules of 2007' };
 
 export const claimText = ({ claim, era, verdict, text }: Claim): string => `"${claim}", ${ERA_TEXT[era]}: ${verdict}: ${text}.`;
 
-const COLUMNS = 100;
-
-/** Lines of words. */
-function wrap(text: string): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= COLUMNS) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
-}
-
 export const claimLines = (claims: readonly Claim[]): string[] => [
-  `What the document says of the patch, and what is seen (the regular plan, frames of ${FRAME} ms, native TSC):`,
-  ...claims.flatMap((claim) => wrap(claimText(claim))),
+  'What the document says of the patch, and what is seen (regular plan, native TSC):',
+  ...claims.flatMap((claim) => wrapWords(claimText(claim))),
 ];

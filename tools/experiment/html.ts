@@ -51,7 +51,7 @@ p.wrong { color: var(--alarm); }
 <body>
 <h1>tsc-sync: a patch of 2007</h1>
 ${claims.map((claim) => `<p>${escapeHtml(claimText(claim))}</p>`).join('\n')}
-<p>${escapeHtml(EXPLANATION.join(' '))}</p>
+<p>${escapeHtml(EXPLANATION)}</p>
 ${plans.join('\n')}
 </body>
 </html>

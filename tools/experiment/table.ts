@@ -1,5 +1,5 @@
 /** The experiment's result as tables of text. */
-import { alignColumns } from '../report/table.ts';
+import { alignColumns, COLUMNS } from '../report/table.ts';
 import { modeNumber, PLAN_NAMES, PLANS, type Plan, type PlanName } from './matrix.ts';
 import type { Trial } from './trial.ts';
 
@@ -49,26 +49,37 @@ function rowOf({ tried, figures, differences }: Trial): string[] {
 
 export const tableRows = (trials: readonly Trial[]): (readonly string[])[] => [HEADINGS, ...trials.map(rowOf)];
 
+/** A sentence as lines of so many columns. */
+export function wrapWords(text: string): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= COLUMNS) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
 /** The slots of a plan in words. */
 export function describePlan(name: PlanName): string {
   const { frame, slots }: Plan = PLANS[name];
   const had = slots.reduce((sum, [from, to]) => sum + to - from, 0);
   const spans = slots.map(([from, to]) => `${from / NS_PER_MS}-${to / NS_PER_MS}`).join(', ');
-  return `${name}: the guest has the CPU at ${spans} ms of every ${frame / NS_PER_MS}: ${ratio(had / frame)} of the time`;
+  return `${name}: ${ratio(had / frame)} of the time the guest has the CPU, at ${spans} of every ${frame / NS_PER_MS} ms`;
 }
 
-export const EXPLANATION = [
-  'HPET/wall, ticks/HPET: over whole frames, from the last tick of the second to the last tick of the last.',
-  "gaps between ticks on the guest's HPET: early under 5 ms, late over 15 ms. clock: what an OS shows that counts ticks,",
-  'minus what has passed. predicted: whether the rules say the same: counts exactly, spans to a count of the HPET.',
-];
+export const EXPLANATION =
+  'HPET/wall, ticks/HPET: over whole frames, from the last tick of the second to the last tick of the last. ' +
+  "gaps: between ticks on the guest's HPET; early: under 5 ms; late: over 15 ms. " +
+  'clock: what an OS shows that counts ticks, minus what has passed. ' +
+  'predicted: whether the rules say the same, counts exactly and spans to a count of the HPET.';
 
 export function tableLines(trials: readonly Trial[]): string[] {
   return [
     ...PLAN_NAMES.flatMap((plan) => {
       const own = trials.filter(({ tried }) => tried.plan === plan);
-      return own.length === 0 ? [] : [describePlan(plan), ...alignColumns(tableRows(own), ' '), ''];
+      return own.length === 0 ? [] : [...wrapWords(describePlan(plan)), ...alignColumns(tableRows(own), ' '), ''];
     }),
-    ...EXPLANATION,
+    ...wrapWords(EXPLANATION),
   ];
 }

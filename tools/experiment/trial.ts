@@ -41,7 +41,7 @@ export const framesIn = (tried: Case, seconds: number): number => Math.floor((se
 export async function runTrial(tried: Case, seconds: number, signal?: AbortSignal): Promise<Trial> {
   const name = nameOf(tried);
   const frames = framesIn(tried, seconds);
-  const folder = join(buildFolder(), 'experiment', name);
+  const folder = join(buildFolder(), 'experiment', `${name}-${process.pid}`);
   let result: RunResult;
   try {
     const { system } = systemOf(tried, frames);
