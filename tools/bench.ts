@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Figure } from './bench/figure.ts';
 import { logFigures } from './bench/logs.ts';
 import { partitionFigures } from './bench/partitions.ts';
+import { platformFigures } from './bench/platform.ts';
 import { timelineFigures } from './bench/timeline.ts';
 import { STATUS } from './errors.ts';
 import { boot, type BootedRun } from './harness/boot.ts';
@@ -153,6 +154,7 @@ async function loadedBoots(boots: number, seconds: number): Promise<void> {
 await loadedBoots(isShort ? 3 : 20, isShort ? 1 : 3);
 
 for await (const figure of partitionFigures()) print(figure);
+for await (const figure of platformFigures()) print(figure);
 for (const figure of await timelineFigures()) print(figure);
 for await (const figure of logFigures(isShort ? 100_000 : undefined)) print(figure);
 
