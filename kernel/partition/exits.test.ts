@@ -50,6 +50,8 @@ function create(options: FakePartitionOptions & { rules?: Partial<Record<HealthE
     halt: (which) => (which.state = HALTED),
     onTscWritten: () => calls.push('tsc'),
     onDevices: () => 79,
+    hasTime: () => true,
+    mayDecode: () => true,
   });
   return {
     partition,

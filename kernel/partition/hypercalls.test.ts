@@ -116,6 +116,7 @@ function create({ mode = 'long', wallOffset }: { mode?: 'long' | 'protected'; wa
       },
       stop: (reason) => done.push(`stop ${reason}`),
       hasTime: () => ++looks <= looksLeft,
+      mayDecode: () => true,
       hwClock: ({ frozenAt, hwOffset }) => frozenAt ?? tsc + hwOffset,
       execClock: ({ exec }) => exec,
       refreshClocks: ({ index }) => done.push(`refresh ${index}`),

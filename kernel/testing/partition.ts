@@ -116,6 +116,7 @@ export function createFakePartition({
     dueAt: 0n,
     platformDueAt: NEVER,
     timerLead: 0n,
+    exitLead: 0n,
     expiryWork: 0n,
     hasExecTimer: false,
     exits: new Int32Array(256),
