@@ -122,7 +122,7 @@ void main(void)
             msr(random, value);
         /* A timer that it has just set may well be due. */
         interrupts = 0;
-        if ((value & 7) == 0)
+        if ((value & 31) == 0)
             __asm__ volatile("sti; nop; nop; cli");
     }
     cv_trace(GUEST_DONE, STATE[1]);
