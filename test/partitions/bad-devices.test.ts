@@ -49,7 +49,7 @@ async function runBeside(name: string, guests: readonly Guest[], slot: number, f
        duration: ms(${frame * (frames + 2 + Math.ceil(gaps / 16))}),
      });\n`,
   );
-  const run = await boot({ system, name: `bad-devices-${name}`, seconds: 110, append: 'serial=off' });
+  const run = await boot({ system, name: `bad-devices-${name}`, seconds: 170, append: 'serial=off' });
   const victim = guests.length;
   expectSlotsExact(run);
   const starts = guests.map((_, index) => BigInt(index * (slot + 1) + slot) * MS);
@@ -154,10 +154,10 @@ describe('a guest that', () => {
   });
 });
 
-it('a guest that accesses all of its devices at random, 50,000 times, resets itself among it: nobody else sees any of it', async () => {
+it('a guest that accesses all of its devices at random, 100,000 times, resets itself among it: nobody else sees any of it', async () => {
   const health = "{ shutdown: 'warm-reset', 'partition-error': 'warm-reset', 'unexpected-exit': 'warm-reset' }";
-  const run = await runBeside('random', [{ file: 'fuzz-devices.c', defines: { ACCESSES: 50_000, SEED: 1 }, health }], 6, 500);
-  expect(traced(run, 0, GUEST.DONE)).toEqual([50_000n]);
+  const run = await runBeside('random', [{ file: 'fuzz-devices.c', defines: { ACCESSES: 100_000, SEED: 1 }, health }], 6, 960);
+  expect(traced(run, 0, GUEST.DONE)).toEqual([100_000n]);
   expect(statesOf(run, 0).filter((state) => state.startsWith('ready: warm reset: its own')).length).toBeGreaterThan(5);
   const counts = run.of('device.counts', ({ partition }) => partition === 0);
   for (const { fields } of counts) {
@@ -165,4 +165,4 @@ it('a guest that accesses all of its devices at random, 50,000 times, resets its
     expect(fields.reads + fields.writes, fields.device).toBeGreaterThan(100);
   }
   expect(run.of('device.misuse')).toHaveLength(64);
-}, 150_000);
+}, 1100_000);
