@@ -6,6 +6,7 @@ import { experimentFigures } from './bench/experiment.ts';
 import type { Figure } from './bench/figure.ts';
 import { logFigures } from './bench/logs.ts';
 import { partitionFigures } from './bench/partitions.ts';
+import { platformFigures } from './bench/platform.ts';
 import { timelineFigures } from './bench/timeline.ts';
 import { STATUS } from './errors.ts';
 import { boot, type BootedRun } from './harness/boot.ts';
@@ -155,6 +156,7 @@ await loadedBoots(isShort ? 3 : 20, isShort ? 1 : 3);
 
 for await (const figure of partitionFigures()) print(figure);
 for (const figure of await experimentFigures()) print(figure);
+for await (const figure of platformFigures()) print(figure);
 for (const figure of await timelineFigures()) print(figure);
 for await (const figure of logFigures(isShort ? 100_000 : undefined)) print(figure);
 

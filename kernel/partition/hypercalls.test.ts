@@ -116,11 +116,11 @@ function create({ mode = 'long', wallOffset }: { mode?: 'long' | 'protected'; wa
       },
       stop: (reason) => done.push(`stop ${reason}`),
       hasTime: () => ++looks <= looksLeft,
+      mayDecode: () => true,
       hwClock: ({ frozenAt, hwOffset }) => frozenAt ?? tsc + hwOffset,
       execClock: ({ exec }) => exec,
       refreshClocks: ({ index }) => done.push(`refresh ${index}`),
       settle: () => 0,
-      mayDecode: () => true,
     },
   });
   let after = -1;

@@ -135,8 +135,9 @@ export const LEADS = {
   PLATFORM: 60_000n,
   /** Handling of any one exit. */
   EXIT: 75_000n,
-  /** The same, of a partition that has virtual devices: ticks that are due go first, and a repeated instruction does some elements. */
-  EXIT_DEVICE: 160_000n,
+  /** The same, of a partition that has virtual devices: ticks that are due go first, and the guest's page tables are walked where one
+   * instruction reads and writes, or has two operands, or reaches into the next page. */
+  EXIT_DEVICE: 260_000n,
   /** Making an instruction on device memory ready that is met for the first time. */
   DECODE: 400_000n,
   /** Taken from a slot for chores, and what one piece takes at most. */

@@ -114,6 +114,15 @@ describe.each(TIMER_MODE_NAMES)('a platform timer in mode %s', (mode) => {
     expect(ticks.map(({ line }) => line)).toEqual(Array.from({ length: count }, (_, place) => count - 1 - place));
   });
 
+  it('a one-shot whose deadline is further back than time itself is due at once, and once', () => {
+    const { guest, timer, ticks } = create({ mode });
+    timer(1).start(once(-(1n << 62n) - 1n));
+    guest.timers.beforeRun(0n);
+    guest.timers.deliver(1000n);
+    guest.timers.deliver(2000n);
+    expect(ticks).toHaveLength(1);
+  });
+
   it('a device that starts its timer anew within a tick gets what it asked for', () => {
     const guest = createSimulatedGuest({ mode });
     const seen: bigint[] = [];

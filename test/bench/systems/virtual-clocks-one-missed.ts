@@ -1,0 +1,3 @@
+import { virtualClocks } from './virtual-clocks.ts';
+
+export default virtualClocks('virtual-clocks-one-missed', 'one_missed_tick_pending', 50, 100);
