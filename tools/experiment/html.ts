@@ -40,7 +40,7 @@ export function experimentHtml(trials: readonly Trial[], claims: readonly Claim[
 <title>tsc-sync: a patch of 2007</title>
 <style>
 ${PLOT_STYLE}
-body { font: 15px/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 88em; padding: 0 1em; background: var(--paper); color: var(--ink); }
+body { font: 15px/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 94em; padding: 0 1em; background: var(--paper); color: var(--ink); }
 h2 { font-size: 1.1em; margin-top: 2em; }
 table { border-collapse: collapse; font: 13px/1.5 ui-monospace, monospace; margin-bottom: 1em; }
 th, td { padding: 0 0.8em; text-align: right; border-bottom: 1px solid var(--rule); }
@@ -52,6 +52,7 @@ p.wrong { color: var(--alarm); }
 <h1>tsc-sync: a patch of 2007</h1>
 ${claims.map((claim) => `<p>${escapeHtml(claimText(claim))}</p>`).join('\n')}
 <p>${escapeHtml(EXPLANATION)}</p>
+<p>Guest clocks: the HPET in full, ticks x 10 ms dashed, what is right dotted. Gaps: the green line is the tick's period; bins that it is not in are red.</p>
 ${plans.join('\n')}
 </body>
 </html>

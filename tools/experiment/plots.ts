@@ -89,7 +89,7 @@ function clocksPlot({ name, observation: { ticks } }: Trial): string {
   const y = (value: number): number => BOTTOM - (value / most) * (BOTTOM - TOP);
   const line = (of: (index: number) => number): string =>
     ticks.map(({ wall }, index) => `${index === 0 ? 'M' : 'L'}${short(x(wall))} ${short(y(of(index)))}`).join('');
-  return frame(name, 'guest clocks, s, over wall time, s: HPET (full), ticks x 10 ms (dashed), right (dotted)', [
+  return frame(name, 'guest clocks over wall time, s', [
     rule(y(0), 'rule'),
     ...secondLabels(most, (value) => value)
       .map((_, index) => label(LEFT - 4, y(index * NS_PER_S) + 4, String(index), 'end'))
@@ -115,7 +115,7 @@ function histogramPlot(name: string, clock: string, gaps: Figures['hpetGaps']): 
       const title = `${count} from ${from}${to === undefined ? ' ms on' : ` to below ${to} ms`}`;
       const left = LEFT + index * step;
       const bar = `<rect class="bar${isRight ? '' : ' wrong'}" x="${short(left + 1)}" y="${short(y(count))}" width="${short(step - 2)}" height="${short(BOTTOM - y(count))}"><title>${title}</title></rect>`;
-      return [...(count > 0 ? [bar] : []), label(left + 1, BOTTOM + 14, String(from), 'start')];
+      return [...(count > 0 ? [bar] : []), label(left, BOTTOM + (index % 2 === 0 ? 14 : 25), String(from), 'start')];
     }),
   ]);
 }
