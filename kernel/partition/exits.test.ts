@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { CR0, CR4 } from '../regs/paging.ts';
 import { EXIT_CODE, VMCB } from '../regs/vmcb.ts';
 import { createFakePartition, createFakeTrace, type FakePartitionOptions } from '../testing/partition.ts';
+import type { Platform } from '../vdev/platform.ts';
 import { AREA } from '../vm/guest-area.ts';
+import type { MmioOutcome } from '../vm/mmio-instruction.ts';
 import { PARTITION_STATE } from './abi.ts';
 import { AFTER, createExitHandlers, EXIT_INDICES, exitIndex, exitName } from './exits.ts';
 import { createHealthMonitor } from './health-monitor.ts';
@@ -593,5 +595,99 @@ describe('an exit that nobody expects', () => {
     const { exit, partition, moved } = create({ rules: { 'unexpected-exit': 'log' } });
     exit(code);
     expect([partition.state, moved()]).toEqual([READY, 0]);
+  });
+});
+
+describe('exits of a partition with virtual devices', () => {
+  const ON_DEVICES = 79;
+  /** Of a device that has port 40h, and a TSC. */
+  function createVirtual(outcome: MmioOutcome = { kind: 'done' }) {
+    const done: string[] = [];
+    const own: Partial<Platform> = {
+      setTsc: (tsc) => done.push(`at ${tsc}`),
+      hasPort: (port) => port === 0x40,
+      in: (port, width) => {
+        done.push(`in ${port.toString(16)} ${width}`);
+        return 0x1234_5678;
+      },
+      out: (port, width, value) => done.push(`out ${port.toString(16)} ${width} ${value.toString(16)}`),
+      readTsc: () => 0x12_3456_789an,
+      readMsr: (index) => (index === 0x3b ? 5n : undefined),
+      writeMsr: (index, value) => (index === 0x3b ? value !== 1n : undefined),
+      writeCr8: (value) => done.push(`cr8 ${value}`),
+    };
+    const guest = createLong({ platform: own as Platform, mmio: { execute: () => outcome }, memory: 0x1_0000 });
+    guest.area[AREA.LEFT] = 77n;
+    return { ...guest, done };
+  }
+  const io = (port: number, flags: number): bigint => BigInt((port << 16) | flags);
+  const IN_8 = 0x11;
+  const OUT_16 = 0x20;
+
+  it('IN and OUT at a port of a device: at the instant of the exit, and then what the devices ask for', () => {
+    const guest = createVirtual();
+    guest.area[AREA.RAX] = 0x7777_8888_9999_aaaan;
+    expect(guest.exit(EXIT_CODE.IOIO, [0xec], io(0x40, IN_8), BigInt(AT + 1))).toBe(ON_DEVICES);
+    expect(guest.area[AREA.RAX]).toBe(0x7777_8888_9999_aa78n);
+    expect(guest.exit(EXIT_CODE.IOIO, [0x66, 0xef], io(0x40, OUT_16), BigInt(AT + 2))).toBe(ON_DEVICES);
+    expect(guest.done).toEqual(['at 77', 'in 40 1', 'at 77', 'out 40 2 aa78']);
+    expect([guest.moved(), guest.shadow()]).toEqual([2, 0]);
+  });
+
+  it('at a port of nobody: all ones, counted, and no event', () => {
+    const guest = createVirtual();
+    expect(guest.exit(EXIT_CODE.IOIO, [0xec], io(0x80, IN_8), BigInt(AT + 1))).toBe(AFTER.RESUME);
+    expect([guest.area[AREA.RAX]! & 0xffn, guest.partition.unclaimedAccesses, guest.events(), guest.done]).toEqual([0xffn, 1, [], []]);
+  });
+
+  it('reads and writes the MSRs that are the devices’, and refuses what they refuse', () => {
+    const guest = createVirtual();
+    guest.area[AREA.RCX] = 0x3bn;
+    expect(guest.exit(EXIT_CODE.MSR, [0x0f, 0x32], 0n)).toBe(AFTER.RESUME);
+    expect(guest.area[AREA.RAX]).toBe(5n);
+    expect(guest.exit(EXIT_CODE.MSR, [0x0f, 0x30], 1n)).toBe(ON_DEVICES);
+    guest.area[AREA.RAX] = 1n;
+    guest.exit(EXIT_CODE.MSR, [0x0f, 0x30], 1n);
+    expect([guest.injected(), guest.moved()]).toEqual([GP, 0]);
+  });
+
+  it.each([
+    ['RDTSC', [0x0f, 0x31], 0n],
+    ['RDTSCP', [0x0f, 0x01, 0xf9], 9n],
+  ] as const)('%s reads the platform’s', (_, bytes, aux) => {
+    const guest = createVirtual();
+    guest.area[AREA.TSC_AUX] = 9n;
+    guest.area[AREA.RCX] = 0n;
+    expect(guest.exit(EXIT_CODE.RDTSC, bytes)).toBe(AFTER.RESUME);
+    expect([guest.area[AREA.RDX], guest.area[AREA.RAX], guest.area[AREA.RCX], guest.moved()]).toEqual([
+      0x12n,
+      0x3456_789an,
+      aux,
+      bytes.length,
+    ]);
+  });
+
+  it('a write of CR8 goes to the local APIC too', () => {
+    const guest = createVirtual();
+    guest.area[AREA.RCX] = 3n;
+    expect(guest.exit(EXIT_CODE.CR_WRITE + 8, [0x44, 0x0f, 0x22, 0xc1])).toBe(ON_DEVICES);
+    expect(guest.done).toEqual(['at 77', 'cr8 3']);
+  });
+
+  it.each([
+    ['done: what the devices ask for', { kind: 'done' }, ON_DEVICES, 0, []],
+    ['postponed: as before', { kind: 'postponed' }, AFTER.REPLAN, 0, []],
+    ['a fault of its own', { kind: 'fault', vector: 13, errorCode: 0 }, AFTER.REPLAN, GP, []],
+    [
+      'not done for guests: an event',
+      { kind: 'unsupported', why: 'x', bytes: [0x0f, 0xae], read: 2 },
+      AFTER.REPLAN,
+      0,
+      ['unexpected-exit halt'],
+    ],
+  ] as const)('an instruction on device memory, %s', (_, outcome, after, injected, events) => {
+    const guest = createVirtual(outcome);
+    expect(guest.exit(EXIT_CODE.NPF, [0x8b, 0x07], 4n, 0xfed0_00f0n)).toBe(after);
+    expect([guest.injected(), guest.moved(), guest.events()]).toEqual([injected, 0, events]);
   });
 });

@@ -61,6 +61,8 @@ export interface FakePartitionOptions {
   readonly cpuid?: Partition['cpuid'];
   /** TSC, of 1 GHz. */
   readonly rdtsc?: () => bigint;
+  readonly platform?: Partition['platform'];
+  readonly mmio?: Partition['mmio'];
 }
 
 export function createFakePartition({
@@ -72,6 +74,8 @@ export function createFakePartition({
   ioPorts = [],
   cpuid = (leaf, subleaf) => BigInt64Array.of(BigInt(leaf), BigInt(subleaf), 0xccn, 0xddn),
   rdtsc = () => 0n,
+  platform,
+  mmio,
 }: FakePartitionOptions = {}): Partition {
   let exceptions = 0;
   for (const { event, vector } of health) if (event === 'fault' && vector !== undefined) exceptions |= 1 << vector;
@@ -99,8 +103,8 @@ export function createFakePartition({
     skip: createSkip(vcpu, memory),
     image: { segments: [], entry },
     restart: rememberVcpu(vcpu),
-    platform: undefined,
-    mmio: undefined,
+    platform,
+    mmio,
     requests: { isReset: false, isOff: false },
     state: PARTITION_STATE.READY,
     loading: undefined,
