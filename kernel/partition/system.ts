@@ -10,6 +10,8 @@ export const SYSTEM_FORMAT = 1;
 
 /** A slot shorter than this leaves no time to prepare the next one. */
 export const SLOT_MIN_NS = 50_000;
+/** The same, to make an instruction on device memory ready that a guest with a platform comes to for the first time (LEADS in scheduler.ts). */
+export const PLATFORM_SLOT_MIN_NS = 600_000;
 export const PARTITIONS_MAX = 32;
 /** Guest-physical memory of a partition: enough for real-mode code and stack, and a whole number of pages. */
 export const MEMORY_MIN = 64 * 1024;

@@ -304,6 +304,19 @@ describe('behind an instruction', () => {
     expect([rip(), get(RCX)]).toEqual([CODE, 4n]);
   });
 
+  it('without time to make it ready nothing is done; with time for no more it is ready the next time', () => {
+    const { vcpu, memory, ...guest } = createFlatGuest();
+    memory.bytes.set([0xa1, 0xf0, 0, 0xd0, 0xfe, 0, 0, 0, 0], PLACE.CODE);
+    vcpu.vmcb[VMCB.EXITINFO2 >> 3] = 0xfed0_00f0n;
+    const [before, accumulator] = [vcpu.vmcb[RIP], getRegister(vcpu, 0)];
+    const forbidden = { mayDecode: () => false, hasTime: () => true };
+    expect(guest.execute(forbidden)).toEqual({ kind: 'postponed' });
+    expect(guest.execute({ mayDecode: () => true, hasTime: () => false })).toEqual({ kind: 'postponed' });
+    expect([vcpu.vmcb[RIP], getRegister(vcpu, 0)]).toEqual([before, accumulator]);
+    expect(guest.execute(forbidden)).toBe(DONE);
+    expect(vcpu.vmcb[RIP]).toBe(before! + 9n);
+  });
+
   it('EIP has 32 bits outside of 64-bit code', () => {
     const { vcpu, memory, ...guest } = createFlatGuest();
     memory.bytes.set([0xa1, 0xf0, 0, 0xd0, 0xfe], 0x100);

@@ -443,6 +443,19 @@ describe('a warning is', () => {
     ]);
   });
 
+  it('a slot in which a platform’s guest could not come to a new access', () => {
+    expect(
+      warned((s) => {
+        s.partitions['a']!['platform'] = pc();
+        s.partitions['a']!['memory'] = mib(2);
+        (s.plans['normal']!['slots'] as { duration: unknown }[])[0]!.duration = us(599);
+        s.plans['normal']!['idle'] = 'allowed';
+      }),
+    ).toEqual([
+      'plans.normal.slots[0].duration: us(599) are too short for a new access to device memory, which waits for a slot of 600 us',
+    ]);
+  });
+
   it('a watchdog that barks before the partition can run again', () => {
     expect(warned((s) => (s.partitions['a']!['watchdog'] = ms(6)))).toEqual([
       expect.stringMatching(/^partitions\.a\.watchdog: ms\(6\) pass while .*up to 6 ms in the plan normal/),

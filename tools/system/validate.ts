@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot';
 import { TIME_PAGE } from '../../kernel/partition/abi.ts';
+import { PLATFORM_SLOT_MIN_NS } from '../../kernel/partition/system.ts';
 import { showNanos } from '../report/statistics.ts';
 import { checkChannels } from './channels.ts';
 import type { ChannelFile, InputFile, PartitionFile, PlanFile, ProgramFile, SystemFile } from './define.ts';
@@ -104,6 +105,14 @@ export function validate(given: unknown, isThere: (file: string) => boolean = ()
         report(
           [...path, 'slots', index, 'partition'],
           `there is no partition ${JSON.stringify(slot.partition)}${suggestion(slot.partition, partitionNames)}`,
+        );
+    }
+    for (const { slot, index } of sound) {
+      const file = partitions.find(([partition]) => partition === slot.partition)?.[1];
+      if (file !== undefined && entriesOf(file).length > 0 && file.platform !== undefined && slot.duration.nanos < PLATFORM_SLOT_MIN_NS)
+        warn(
+          [...path, 'slots', index, 'duration'],
+          `${slot.duration.text} are too short for a new access to device memory, which waits for a slot of ${showNanos(PLATFORM_SLOT_MIN_NS)}`,
         );
     }
     if (!isSound(...path, 'majorFrame')) continue;
