@@ -77,9 +77,9 @@ describe('the demonstration', () => {
       // An edge of the PIT from before it was programmed: what a PC has, too.
       expect(spurious, timer).toBeLessThanOrEqual(timer === 'pit' ? 1 : 0);
       expect(Number(least), timer).toBeGreaterThanOrEqual(-STARTING);
-      expect(Number(most), timer).toBeLessThanOrEqual(READING);
-      // All of them by as much: no drift.
-      expect(Number(most) - Number(least), timer).toBeLessThanOrEqual(100);
+      expect(Number(most), timer).toBeLessThanOrEqual(STARTING);
+      // All of them by as much, but for one that is due at a slot's end: it comes with the next slot. No drift.
+      expect(Number(most) - Number(least), timer).toBeLessThanOrEqual(HELD);
     }
   });
 

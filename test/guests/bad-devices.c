@@ -7,6 +7,9 @@
 
 #define GUEST_READ 4
 
+#ifndef CASE
+#define CASE WIDTHS
+#endif
 #define WIDTHS 1
 #define HPET_VALUES 2
 #define HPET_STORM 3

@@ -6,6 +6,9 @@
 
 enum { TICK = 1, WANTED = 2, SEEN = 3 };
 
+#ifndef CASE
+#define CASE ROUTE_PIC
+#endif
 #define ROUTE_PIC 1
 #define ROUTE_IOAPIC_EDGE 2
 #define ROUTE_IOAPIC_LEVEL 3
