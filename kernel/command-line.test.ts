@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { parseCommandLine } from './command-line.ts';
 
-const DEFAULTS = { run: 'demonstration', serial: 'info', count: 1000, frames: 'auto', idle: 'auto', clock: 'auto', timer: 'auto' };
+const DEFAULTS = {
+  run: 'demonstration',
+  serial: 'info',
+  count: 1000,
+  frames: 'auto',
+  idle: 'auto',
+  clock: 'auto',
+  timer: 'auto',
+  exits: 'count',
+};
 
 describe('the command line', () => {
   it.each(['', ' ', '     '])('of nothing has the defaults: %j', (text) => {
@@ -24,7 +33,7 @@ describe('the command line', () => {
   it('takes options in any order, with any number of spaces between', () => {
     expect(parseCommandLine('  frames=off   count=5 serial=off run=console idle=halt ')).toEqual({
       ok: true,
-      value: { run: 'console', serial: 'off', count: 5, frames: 'off', idle: 'halt', clock: 'auto', timer: 'auto' },
+      value: { run: 'console', serial: 'off', count: 5, frames: 'off', idle: 'halt', clock: 'auto', timer: 'auto', exits: 'count' },
     });
   });
 
@@ -46,11 +55,11 @@ describe('the command line', () => {
     ['serial=INFO', 'serial=INFO: expected one of error, warn, info, debug, off'],
     ['idle=no', 'idle=no: expected one of auto, halt, awake'],
     ['frames=on', 'frames=on: expected one of auto, off'],
-    ['Run=console', 'Run: there is no such option; expected run, serial, frames, idle, clock, timer, count or heap'],
-    ['verbose', 'verbose: there is no such option; expected run, serial, frames, idle, clock, timer, count or heap'],
-    ['=1', ': there is no such option; expected run, serial, frames, idle, clock, timer, count or heap'],
-    ['--count=5', '--count: there is no such option; expected run, serial, frames, idle, clock, timer, count or heap'],
-    ['constructor=1', 'constructor: there is no such option; expected run, serial, frames, idle, clock, timer, count or heap'],
+    ['Run=console', 'Run: there is no such option; expected run, serial, frames, idle, clock, timer, exits, count or heap'],
+    ['verbose', 'verbose: there is no such option; expected run, serial, frames, idle, clock, timer, exits, count or heap'],
+    ['=1', ': there is no such option; expected run, serial, frames, idle, clock, timer, exits, count or heap'],
+    ['--count=5', '--count: there is no such option; expected run, serial, frames, idle, clock, timer, exits, count or heap'],
+    ['constructor=1', 'constructor: there is no such option; expected run, serial, frames, idle, clock, timer, exits, count or heap'],
     ...['', '0', '1', '10001', '-5', '1e3', '0x10', '5.0', '1_000', 'many', '99999999999999999999'].map(
       (value) => [`count=${value}`, `count=${value}: expected a number from 2 to 10000`] as [string, string],
     ),
@@ -64,7 +73,7 @@ describe('the command line', () => {
       problems: [
         'run=x: expected one of demonstration, console, system, nothing',
         'count=1: expected a number from 2 to 10000',
-        'what: there is no such option; expected run, serial, frames, idle, clock, timer, count or heap',
+        'what: there is no such option; expected run, serial, frames, idle, clock, timer, exits, count or heap',
         'frames=maybe: expected one of auto, off',
       ],
     });

@@ -17,6 +17,8 @@ export interface CommandLine {
   /** What the machine's time is made of; auto: by the rules of kernel/time/selection.ts. */
   readonly clock: ClockName | 'auto';
   readonly timer: TimerName | 'auto';
+  /** Whether each exit of a guest is an event of the trace, or counted only. */
+  readonly exits: 'count' | 'trace';
 }
 
 export type CommandLineResult =
@@ -35,6 +37,7 @@ export function parseCommandLine(text: string): CommandLineResult {
   let idle: CommandLine['idle'] = 'auto';
   let clock: CommandLine['clock'] = 'auto';
   let timer: CommandLine['timer'] = 'auto';
+  let exits: CommandLine['exits'] = 'count';
   let count = 1000;
 
   function choice<Word extends string>(name: string, value: string, words: readonly Word[], otherwise: Word): Word {
@@ -53,11 +56,12 @@ export function parseCommandLine(text: string): CommandLineResult {
     else if (name === 'idle') idle = choice(name, value, ['auto', 'halt', 'awake'], idle);
     else if (name === 'clock') clock = choice(name, value, CLOCKS, clock);
     else if (name === 'timer') timer = choice(name, value, TIMERS, timer);
+    else if (name === 'exits') exits = choice(name, value, ['count', 'trace'], exits);
     else if (name === 'count') {
       count = Number(value);
       if (!/^\d+$/.test(value) || count < 2 || count > 10_000) problems.push(`count=${value}: expected a number from 2 to 10000`);
     } else if (name !== 'heap' && name !== 'partition')
-      problems.push(`${name}: there is no such option; expected run, serial, frames, idle, clock, timer, count or heap`);
+      problems.push(`${name}: there is no such option; expected run, serial, frames, idle, clock, timer, exits, count or heap`);
   }
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, value: { run, serial, count, frames, idle, clock, timer } };
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, value: { run, serial, count, frames, idle, clock, timer, exits } };
 }

@@ -15,7 +15,10 @@ import {
   VMCB,
 } from '../regs/vmcb.ts';
 import { EVENTS } from '../trace/events.ts';
+import { exitIndex, NAMED_EXITS } from '../trace/exit-names.ts';
 import type { Trace } from '../trace/trace.ts';
+
+export { exitIndex, exitName } from '../trace/exit-names.ts';
 import { AREA } from '../vm/guest-area.ts';
 import type { Platform } from '../vdev/platform.ts';
 import { placeOf } from '../vm/guest-registers.ts';
@@ -82,37 +85,10 @@ function advance({ vcpu }: Partition, length: number): void {
   vcpu.vmcb32[SHADOW] = 0;
 }
 
-/** Of the table's index: exit codes that are told apart by their low byte, of which no two are intercepted. */
-export const exitIndex = (code: number): number => code & 0xff;
-
 const EXCEPTIONS = Array.from({ length: 32 }, (_, vector) => EXIT_CODE.EXCEPTION + vector);
 
-const NAMES: Readonly<Record<number, string>> = {
-  [exitIndex(EXIT_CODE.INTR)]: 'interrupt',
-  [exitIndex(EXIT_CODE.VINTR)]: 'interrupt-window',
-  [exitIndex(EXIT_CODE.CPUID)]: 'cpuid',
-  [exitIndex(EXIT_CODE.HLT)]: 'hlt',
-  [exitIndex(EXIT_CODE.IOIO)]: 'io',
-  [exitIndex(EXIT_CODE.MSR)]: 'msr',
-  [exitIndex(EXIT_CODE.SHUTDOWN)]: 'shutdown',
-  [exitIndex(EXIT_CODE.VMMCALL)]: 'hypercall',
-  [exitIndex(EXIT_CODE.NPF)]: 'nested-page-fault',
-  [exitIndex(EXIT_CODE.INVALID)]: 'invalid',
-  [exitIndex(EXIT_CODE.SWINT)]: 'int-n',
-  [exitIndex(EXIT_CODE.CR_WRITE) + 4]: 'cr4-write',
-  [exitIndex(EXIT_CODE.CR_WRITE) + 8]: 'cr8-write',
-  [exitIndex(EXIT_CODE.RDTSC)]: 'rdtsc',
-};
-export const exitName = (index: number): string =>
-  NAMES[index] ??
-  (index >= EXIT_CODE.EXCEPTION && index < EXIT_CODE.EXCEPTION + 32
-    ? `exception-${index - EXIT_CODE.EXCEPTION}`
-    : `0x${index.toString(16)}`);
-
 /** Of all that are counted: those that guests leave for. */
-export const EXIT_INDICES: readonly number[] = [
-  ...new Set([...Object.values(EXIT_CODE).map(exitIndex), ...Object.keys(NAMES).map(Number), ...EXCEPTIONS]),
-];
+export const EXIT_INDICES: readonly number[] = [...new Set([...Object.values(EXIT_CODE).map(exitIndex), ...NAMED_EXITS, ...EXCEPTIONS])];
 
 /** CR4 bits that a guest may set, by the register and bit of its CPUID that offers them (APM volume 2, "CR4 Register"). Not OSXSAVE. */
 const CR4_BITS: readonly { readonly bit: bigint; readonly leaf: 1 | 7; readonly register: 1 | 2 | 3; readonly feature: number }[] = [

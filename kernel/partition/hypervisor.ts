@@ -7,6 +7,7 @@ import type { LocalApic } from '../drivers/local-apic.ts';
 import { createMmio } from '../hw/mmio.ts';
 import { createPorts as createHardwarePorts } from '../hw/ports.ts';
 import { VECTOR } from '../interrupts/vectors.ts';
+import type { CommandLine } from '../command-line.ts';
 import type { Machine } from '../machine.ts';
 import { APIC_BASE, APIC_BASE_MSR, LAPIC } from '../regs/local-apic.ts';
 import { ArrivesNowhere, createClock, timeFacts } from '../timekeeping.ts';
@@ -318,7 +319,7 @@ function reportPlatforms({ trace }: Machine, partitions: readonly Partition[]): 
  * @param supervisor has it stand still now and then; without one it runs to its end
  * @returns what did not hold; nothing if the system ended as it was to
  */
-export function runSystem(machine: Machine, wish: Wish, supervisor?: Supervisor): readonly string[] {
+export function runSystem(machine: Machine, wish: Wish & Pick<CommandLine, 'exits'>, supervisor?: Supervisor): readonly string[] {
   const { shims, trace, dispatcher } = machine;
   const hardware = chooseHardware(machine, wish);
   if (!hardware.ok) return hardware.problems;
@@ -355,6 +356,7 @@ export function runSystem(machine: Machine, wish: Wish, supervisor?: Supervisor)
     time,
     timer: connected.timer,
     takeFired: connected.takeFired,
+    tracesExits: wish.exits === 'trace',
     timerVector: VECTOR.LOCAL_TIMER,
     endTimerInterrupt: connected.endInterrupt,
     dispatcher,

@@ -107,6 +107,7 @@ function create({ rule, onCall, frames = 5, betweenFrames }: Options) {
     trace,
     rdtsc,
     runGuest,
+    tracesExits: false,
     takeFired: () => {
       const fired = isFired;
       isFired = false;

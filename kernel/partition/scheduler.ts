@@ -10,7 +10,7 @@ import type { Dispatcher } from '../interrupts/dispatcher.ts';
 import { EVENT, EXIT_CODE, VMCB } from '../regs/vmcb.ts';
 import { EVENTS } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
-import type { Instant } from '../time/units.ts';
+import { nanos, type Instant, type Nanos } from '../time/units.ts';
 import type { Platform } from '../vdev/platform.ts';
 import { AREA } from '../vm/guest-area.ts';
 import { LINE, PARTITION_STATE } from './abi.ts';
@@ -37,6 +37,8 @@ export interface SchedulerParts {
   readonly runGuest: (guest: number) => number;
   /** Whether the slot timer's interrupt was taken by the dispatcher since this was last asked. */
   readonly takeFired: () => boolean;
+  /** Whether each exit is an event of the trace: it takes a microsecond more. */
+  readonly tracesExits: boolean;
   /** The slot timer's vector: at a guest's exit it is most often the only one, and the dispatcher is left out. */
   readonly timerVector: number;
   /** Ends the slot timer's interrupt, if it is in service. */
@@ -446,6 +448,20 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     deferredTaken = 0;
     dispatcher.dispatchTaken(count);
     takeFired();
+  }
+
+  /** A handler whose exits are events. */
+  function traced(
+    handler: ExitHandler,
+    index: number,
+    recordExit: (stamp: bigint, partition: number, code: number, took: Nanos) => void,
+  ): ExitHandler {
+    return (partition) => {
+      const left = partition.vcpu.area[AREA.LEFT]!;
+      const after = handler(partition);
+      recordExit(left, partition.index, index, nanos(toNanos(rdtsc() - left)));
+      return after;
+    };
   }
 
   // ---- idle
@@ -982,7 +998,11 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       },
     },
     connect: (table, monitor) => {
-      handlers = table;
+      if (!parts.tracesExits) handlers = table;
+      else {
+        const recordExit = trace.recorder(EVENTS.exit);
+        handlers = table.map((handler, index) => handler && traced(handler, index, recordExit));
+      }
       health = monitor;
     },
     run,

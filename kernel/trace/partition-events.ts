@@ -69,6 +69,15 @@ export const PARTITION_EVENTS = {
     ['slot', COUNT],
     ['late', NANOS],
   ]),
+  /**
+   * An exit that a guest was stopped for, dated by it: the low byte of its code (exit-names.ts), and what was done about it took. Only with
+   * `exits=trace` on the kernel's command line; interrupts have events of their own.
+   */
+  exit: defineEvent(102, 'exit', 'debug', [
+    ['partition', COUNT],
+    ['code', COUNT],
+    ['took', NANOS],
+  ]),
   /** At the end of a run: how often a partition left for which reason. */
   exitCounts: defineEvent(88, 'exit.counts', 'info', [
     ['partition', COUNT],

@@ -1,6 +1,8 @@
 /** The example systems in QEMU: what each shows is in its trace, and every slot begins at its instant. */
 import { describe, expect, it } from 'vitest';
+import { exitName } from '../../kernel/trace/exit-names.ts';
 import { boot, type BootedRun } from '../../tools/harness/boot.ts';
+import { reportLines, reportOf } from '../../tools/report/report.ts';
 import { consoleOf, epochOf, exitsOf, expectEverySlot, expectSlotsExact, healthOf, statesOf, traced } from './support.ts';
 
 const MS = 1_000_000n;
@@ -41,6 +43,21 @@ describe('the example', () => {
     for (const partition of [0, 1]) expect(statesOf(run, partition)).toEqual(['halted: by itself']);
     expect(run.of('log').at(-1)?.fields.message).toBe('the system ended: every partition has halted');
     expect(run.of('health.event')).toEqual([]);
+  });
+
+  it('memory: with exits=trace every exit is an event with what it took, and no slot is moved by that', async () => {
+    const run = await boot({ system: 'partitions/memory/system.ts', append: 'exits=trace', name: 'example-memory-exits' });
+    expectSlotsExact(run);
+    for (const partition of [0, 1]) {
+      const seen = new Map<string, number>();
+      const exits = run.of('exit', (fields) => fields.partition === partition).map(({ fields }) => fields);
+      for (const { code } of exits) seen.set(exitName(code), (seen.get(exitName(code)) ?? 0) + 1);
+      const { interrupt: _, ...counted } = exitsOf(run, partition);
+      expect(Object.fromEntries(seen)).toEqual(counted);
+      for (const { took } of exits) expect(took > 0n && took < 100_000n, `${took} ns`).toBe(true);
+    }
+    const report = reportLines(reportOf(run.lines)).join('\n');
+    expect(report).toMatch(/^exit\.took owner\/hypercall +\d+ /m);
   });
 
   it('timers: on HW at their instants or at the next slot with a count, on EXEC after what it ran, none missed', async () => {

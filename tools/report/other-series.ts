@@ -1,8 +1,10 @@
-/** Series of single events that belong to no timer, slot or port: edges of outputs, dated bytes, garbage collections. */
+/** Series of single events that belong to no timer, slot or port: edges of outputs, dated bytes, exits, garbage collections. */
+import { exitName } from '../../kernel/trace/exit-names.ts';
 import type { Accumulator } from './accumulator.ts';
 import { createSamples, namedSeries, type NamedSeries, type Quantity, type Samples } from './samples.ts';
+import type { System } from './system.ts';
 
-export function createOtherSeries(): Accumulator<NamedSeries[]> {
+export function createOtherSeries(system: Pick<System, 'nameOf'>): Accumulator<NamedSeries[]> {
   const series = new Map<string, { readonly quantity: Quantity; readonly subject: string; readonly samples: Samples }>();
 
   function samplesOf(quantity: Quantity, subject: string): Samples {
@@ -24,6 +26,11 @@ export function createOtherSeries(): Accumulator<NamedSeries[]> {
           const { source, taken, dated } = record.fields;
           // A byte that came with others has no stub of its own.
           if (dated) samplesOf('interrupt.latency', source).push(Number(record.at - taken), line, record.at);
+          break;
+        }
+        case 'exit': {
+          const { partition, code, took } = record.fields;
+          samplesOf('exit.took', `${system.nameOf(partition)}/${exitName(code)}`).push(Number(took), line, record.at);
           break;
         }
         case 'gc':

@@ -56,7 +56,7 @@ export function createReport(): ReportBuilder {
   const outputs = createOutputs(system);
   const partitions = createPartitions(system);
   const virtualDevices = createVirtualDevices(system);
-  const others = createOtherSeries();
+  const others = createOtherSeries(system);
   const losses = createLosses();
   return {
     push: (line) => {

@@ -124,6 +124,7 @@ export const QUANTITIES = {
   'output.lateness': "from the nominal instant to the output's edge",
   'port.lateness': 'from the nominal instant to the write',
   'tick.lateness': "from a virtual timer's deadline to its tick, in guest time",
+  'exit.took': 'from an exit to the end of what was done about it',
   'gc.duration': 'garbage collections',
 } as const;
 export type Quantity = keyof typeof QUANTITIES;

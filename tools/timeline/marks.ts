@@ -19,6 +19,7 @@ export const MARK_LOOKS: Readonly<Record<MarkKind, MarkLook>> = {
   gc: { shape: 'hourglass', ink: 'caution', name: 'garbage collection' },
   plan: { shape: 'plus', ink: 'focus', name: 'plan switched' },
   state: { shape: 'square', ink: 'focus', name: 'state' },
+  exit: { shape: 'up', ink: 'focus', name: 'exit' },
   injection: { shape: 'down', ink: 'focus', name: 'injection' },
   warning: { shape: 'hexagon', ink: 'caution', name: 'warning' },
   health: { shape: 'diamond', ink: 'alarm', name: 'health event' },

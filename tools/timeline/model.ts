@@ -19,6 +19,7 @@ export const MARK_KINDS = [
   'gc',
   'plan',
   'state',
+  'exit',
   'injection',
   'warning',
   'health',
@@ -185,6 +186,7 @@ const PLACES: { readonly [Name in EventName]: Place<Name> } = {
   'plan.slot': onCpu('note'),
   'plan.switched': onCpu('plan'),
   'slot.late': (record, sheet) => sheet.mark(sheet.partition(record.fields.partition), 'warning', record.at),
+  exit: (record, sheet) => sheet.mark(sheet.partition(record.fields.partition), 'exit', record.at),
   'exit.counts': onCpu('note'),
   'port.output': (record, sheet) => {
     const { partition, port, value, written } = record.fields;
