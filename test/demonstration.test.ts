@@ -130,9 +130,9 @@ it('lives without icount, where only wide limits hold', async () => {
   expect(run).toHold();
   for (const timer of ['pit', 'hpet', 'lapic'] as const) {
     expect(run.series('timer.interrupt', ({ taken }) => taken, of(timer))).toHaveCount(50);
-    // Never early by more than calibration can be wrong; late by whatever the host does.
+    // Never early by more than calibration can be wrong, and a busy host date the start late; late by whatever the host does.
     const error = run.series('timer.interrupt', ({ taken, nominal }) => taken - nominal, of(timer));
-    expect(error).toStayWithin(-500_000n, 1_000_000_000n);
+    expect(error).toStayWithin(-20_000_000n, 1_000_000_000n);
   }
 });
 
