@@ -3,6 +3,8 @@
  * and put it into the boot module as SYSTEM_FILE; the kernel checks what its own safety rests on, and nothing else.
  * Durations and instants are whole nanoseconds, sizes bytes, and all numbers are below 2^53. Partitions and plans are named by index.
  */
+import { TIMER_MODE_NAMES, type TimerModeName } from '../vdev/timer-modes.ts';
+
 export const SYSTEM_FILE = 'system.json';
 /** The DSDT of a virtual platform (kernel/vdev/dsdt.asl), compiled, in the boot module: with and without an HPET. */
 export const DSDT_FILES = { withHpet: 'dsdt.aml', withoutHpet: 'dsdt-without-hpet.aml' } as const;
@@ -46,13 +48,8 @@ export interface PartitionDescription {
 }
 
 /** What becomes of a virtual timer's ticks that fall due while their partition does not run, in the order of Xen's numbers. */
-export const TIMER_MODES = [
-  'delay_for_missed_ticks',
-  'no_delay_for_missed_ticks',
-  'no_missed_ticks_pending',
-  'one_missed_tick_pending',
-] as const;
-export type TimerMode = (typeof TIMER_MODES)[number];
+export const TIMER_MODES = TIMER_MODE_NAMES;
+export type TimerMode = TimerModeName;
 
 /** A virtual PC: 8259As, local and I/O APIC, 8254, MC146818A, ACPI PM timer, HPET, 16550 at COM1, reset port, ACPI tables. */
 export interface PlatformDescription {
